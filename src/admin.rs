@@ -1,0 +1,1 @@
+//! The endpoints both halves serve about themselves: `/livez`, `/readyz`, `/metrics`.

@@ -1,0 +1,114 @@
+//! The command line. Every flag has an environment variable, `MASTHEAD_…`.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+
+/// Metrics, logs, alerts and dashboards for Kubernetes from one resource.
+#[derive(Debug, Parser)]
+#[command(name = "masthead", version, about, propagate_version = true)]
+pub struct Cli {
+    /// What to log: a level or directives such as `info,masthead=debug`.
+    #[arg(long, env = "MASTHEAD_LOG", default_value = "info", global = true)]
+    pub log: String,
+    /// What to run.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// The subcommands of the one binary.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Run the operator.
+    #[cfg(feature = "controller")]
+    Controller(ControllerArgs),
+    /// Gather this host's metrics and serve them.
+    #[cfg(feature = "agent")]
+    Agent(AgentArgs),
+    /// Print the custom resource definitions.
+    #[cfg(feature = "controller")]
+    Crds,
+    /// Print every object that a stack becomes, without a cluster.
+    #[cfg(feature = "controller")]
+    Render(RenderArgs),
+    /// Check stacks and rules without a cluster; exit 1 when one is wrong.
+    #[cfg(feature = "controller")]
+    Check(CheckArgs),
+    /// Print the version.
+    Version,
+}
+
+/// Flags of `masthead controller`.
+#[cfg(feature = "controller")]
+#[derive(Clone, Debug, Args)]
+pub struct ControllerArgs {
+    /// The namespace the operator itself runs in; holds its Lease.
+    #[arg(long, env = "MASTHEAD_NAMESPACE", default_value = "masthead-system")]
+    pub namespace: String,
+    /// This replica's name, the holder of the Lease; a pod sets its own name.
+    #[arg(long, env = "MASTHEAD_POD_NAME", default_value = "masthead-local")]
+    pub pod_name: String,
+    /// The image of this binary; the agents run it too.
+    #[arg(long, env = "MASTHEAD_IMAGE", default_value = concat!("masthead.dev/masthead:", env!("CARGO_PKG_VERSION")))]
+    pub image: String,
+    /// Namespaces to work in; none: the whole cluster.
+    #[arg(long, env = "MASTHEAD_WATCH_NAMESPACES", value_delimiter = ',')]
+    pub watch_namespaces: Vec<String>,
+    /// The name of the chart's `ClusterRoles`: `<prefix>-prometheus` and so on.
+    #[arg(long, env = "MASTHEAD_ROLE_PREFIX", default_value = "masthead")]
+    pub role_prefix: String,
+    /// The operator's own `ServiceAccount`.
+    #[arg(long, env = "MASTHEAD_SERVICE_ACCOUNT", default_value = "masthead")]
+    pub service_account: String,
+    /// Where `/livez`, `/readyz` and `/metrics` are served.
+    #[arg(long, env = "MASTHEAD_ADMIN_ADDRESS", default_value = "0.0.0.0:8080")]
+    pub admin_address: std::net::SocketAddr,
+    /// The cluster's DNS domain.
+    #[arg(long, env = "MASTHEAD_CLUSTER_DOMAIN", default_value = "cluster.local")]
+    pub cluster_domain: String,
+}
+
+/// Flags of `masthead agent`.
+#[cfg(feature = "agent")]
+#[derive(Clone, Debug, Args)]
+pub struct AgentArgs {
+    /// The configuration file; none: everything this host offers.
+    #[arg(long, env = "MASTHEAD_CONFIG")]
+    pub config: Option<PathBuf>,
+    /// Where the node's metrics are served.
+    #[arg(long, env = "MASTHEAD_NODE_ADDRESS", default_value = "0.0.0.0:9100")]
+    pub node_address: std::net::SocketAddr,
+    /// Where `/livez`, `/readyz` and the agent's own `/metrics` are served.
+    #[arg(long, env = "MASTHEAD_ADMIN_ADDRESS", default_value = "0.0.0.0:9110")]
+    pub admin_address: std::net::SocketAddr,
+    /// The host's procfs.
+    #[arg(long, env = "MASTHEAD_PROC", default_value = "/proc")]
+    pub proc: PathBuf,
+    /// The host's sysfs.
+    #[arg(long, env = "MASTHEAD_SYS", default_value = "/sys")]
+    pub sys: PathBuf,
+    /// The host's root file system.
+    #[arg(long, env = "MASTHEAD_ROOTFS", default_value = "/")]
+    pub rootfs: PathBuf,
+}
+
+/// Flags of `masthead render`.
+#[cfg(feature = "controller")]
+#[derive(Clone, Debug, Args)]
+pub struct RenderArgs {
+    /// Files or folders of YAML with stacks, rules and the Secrets they name; `-` reads standard input.
+    #[arg(short = 'f', long = "file", required = true)]
+    pub files: Vec<PathBuf>,
+    /// The image the agents run.
+    #[arg(long, env = "MASTHEAD_IMAGE", default_value = concat!("masthead.dev/masthead:", env!("CARGO_PKG_VERSION")))]
+    pub image: String,
+}
+
+/// Flags of `masthead check`.
+#[cfg(feature = "controller")]
+#[derive(Clone, Debug, Args)]
+pub struct CheckArgs {
+    /// Files or folders of YAML with stacks and rules; `-` reads standard input.
+    #[arg(short = 'f', long = "file", required = true)]
+    pub files: Vec<PathBuf>,
+}

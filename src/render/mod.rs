@@ -1,0 +1,1 @@
+//! From the resolved stack to Kubernetes objects: pure and infallible.

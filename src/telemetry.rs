@@ -1,0 +1,1 @@
+//! Logs: human text on a terminal, JSON elsewhere.
