@@ -1,5 +1,8 @@
 //! The types users write and read. No input or output, no clock, no environment.
 
+// Each `printcolumn(…)` of kube's derive repeats the same keys; the lint takes them for one list.
+#![allow(clippy::duplicated_attributes)]
+
 pub mod agent_config;
 #[cfg(feature = "controller")]
 pub mod alerting;
