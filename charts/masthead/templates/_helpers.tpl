@@ -39,3 +39,16 @@ app.kubernetes.io/part-of: masthead
 app.kubernetes.io/managed-by: {{ .Release.Service }}
 helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 {{- end -}}
+
+{{/*
+Takes x-kubernetes-validations out of a definition, at every depth. Servers before 1.25 do not know
+the field, and Helm would not install the definition there.
+*/}}
+{{- define "masthead.dropValidations" -}}
+{{- if kindIs "map" . -}}
+{{- $_ := unset . "x-kubernetes-validations" -}}
+{{- range . -}}{{- include "masthead.dropValidations" . -}}{{- end -}}
+{{- else if kindIs "slice" . -}}
+{{- range . -}}{{- include "masthead.dropValidations" . -}}{{- end -}}
+{{- end -}}
+{{- end -}}
