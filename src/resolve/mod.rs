@@ -2,10 +2,22 @@
 
 use std::collections::BTreeMap;
 
-use crate::api::{rule::AlertRule, stack::MonitoringStack};
+use crate::api::rule::AlertRule;
 
+mod alerting;
+pub mod duration;
+mod image;
+mod metrics;
 pub mod model;
 pub mod problem;
+pub mod quantity;
+pub mod rules;
+mod secrets;
+mod stack;
+mod workload;
+
+pub use secrets::references;
+pub use stack::resolve;
 
 use model::{Operator, SecretValue, Server, Stack};
 use problem::Problem;
@@ -53,15 +65,4 @@ pub struct RuleVerdict {
     pub file: Option<String>,
     /// Why it was left out; empty when it was taken.
     pub problems: Vec<Problem>,
-}
-
-/// The names of the Secrets that a stack refers to, all in its own namespace.
-#[must_use]
-pub fn references(_stack: &MonitoringStack) -> std::collections::BTreeSet<String> {
-    std::collections::BTreeSet::new()
-}
-
-/// Resolves a stack. An error means that nothing of it can be rendered.
-pub fn resolve(_stack: &MonitoringStack, _inputs: &Inputs) -> Result<Resolution, Vec<Problem>> {
-    Err(Vec::new())
 }
