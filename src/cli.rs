@@ -27,7 +27,7 @@ pub enum Command {
     Agent(AgentArgs),
     /// Print the custom resource definitions.
     #[cfg(feature = "controller")]
-    Crds,
+    Crds(CrdsArgs),
     /// Print every object that a stack becomes, without a cluster.
     #[cfg(feature = "controller")]
     Render(RenderArgs),
@@ -90,6 +90,15 @@ pub struct AgentArgs {
     /// The host's root file system.
     #[arg(long, env = "MASTHEAD_ROOTFS", default_value = "/")]
     pub rootfs: PathBuf,
+}
+
+/// Flags of `masthead crds`.
+#[cfg(feature = "controller")]
+#[derive(Clone, Debug, Args)]
+pub struct CrdsArgs {
+    /// A folder that gets one file each instead.
+    #[arg(long)]
+    pub out: Option<PathBuf>,
 }
 
 /// Flags of `masthead render`.

@@ -31,6 +31,9 @@ pub struct Inputs {
     pub server: Server,
     /// The data of the Secrets that [`references`] names and that exist, by name.
     pub secrets: BTreeMap<String, BTreeMap<String, SecretValue>>,
+    /// Take a Secret that is not in `secrets` as one that will be there: without a cluster nobody
+    /// can tell.
+    pub assume_secrets: bool,
     /// The data of the operator's own `<stack>-grafana-admin`, once there.
     pub grafana_admin: Option<BTreeMap<String, SecretValue>>,
     /// A random password, used only where none exists yet.

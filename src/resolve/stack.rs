@@ -183,6 +183,7 @@ fn resolve_grafana(
         .map(|reference| &reference.name.0);
     let given = named.and_then(|name| match inputs.secrets.get(name).map(credentials) {
         Some(Some(found)) => Some(found),
+        None if inputs.assume_secrets => None,
         found => {
             let what = if found.is_some() {
                 format!("the Secret {name:?} lacks the keys admin-user and admin-password")
@@ -239,7 +240,7 @@ fn resolve_agent(spec: &MonitoringStackSpec, inputs: &Inputs) -> Result<Agent, P
         }
         .resolve()?,
         config: AgentConfig {
-            node: node.enabled.unwrap_or(true).then(|| NodeConfig {
+            node: node.enabled.unwrap_or(true).then_some(NodeConfig {
                 disable: node.disable,
             }),
         },
