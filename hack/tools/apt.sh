@@ -7,6 +7,7 @@ APT_DIR="$CACHE/apt"
 # The Debian mirror this machine is already set up for.
 debian_mirror() {
     local uri
+    # shellcheck disable=SC2016 # apt expands these
     uri=$(apt-get indextargets --format '$(CREATED_BY) $(COMPONENT) $(RELEASE) $(REPO_URI)' |
         awk '$1 == "Packages" && $2 == "main" && $3 !~ /-/ { print $4; exit }')
     [ -n "$uri" ] || die "apt knows no Debian mirror (run apt-get update first)"
@@ -15,7 +16,7 @@ debian_mirror() {
 
 # private_apt SUITE COMMAND...: apt-get with only that suite (packages and sources) in sight.
 private_apt() {
-    local suite="$1" dir="$APT_DIR/$1"
+    local dir="$APT_DIR/$1"
     shift
     apt-get -qq \
         -o Dir::Etc::sourcelist="$dir/sources.list" -o Dir::Etc::sourceparts=/dev/null \
@@ -36,10 +37,9 @@ use_suite() {
 
 # unpack_package SUITE PACKAGE DIR: the package's files under DIR, nothing installed.
 unpack_package() {
-    local deb
-    deb=$(mktemp -d)
-    (cd "$deb" && private_apt "$1" download "$2")
-    mkdir -p "$3"
-    dpkg -x "$deb"/*.deb "$3"
-    rm -rf "$deb"
+    local debs status=0
+    debs=$(mktemp -d)
+    (cd "$debs" && private_apt "$1" download "$2" && dpkg -x "$2"_*.deb "$3") || status=$?
+    rm -rf "$debs"
+    return "$status"
 }
