@@ -27,12 +27,13 @@ seconds_since() {
 }
 
 # step TEXT COMMAND...: runs the command and says how long it took. Its output is shown only when it fails.
-# A function run this way sees `set -e` as usual, because it is not part of a condition.
+# The command sees `set -e` as usual, so `step` itself must not be part of a condition.
 step() {
     local text="$1" start log rc=0
     shift
     start=$(now_ms)
     log=$(mktemp)
+    printf '%-58s' "$text"
     set +e
     (
         set -e
@@ -40,14 +41,14 @@ step() {
     ) >"$log" 2>&1 </dev/null
     rc=$?
     set -e
-    if [ "$rc" -ne 0 ]; then
-        printf '%-58s FAILED after %ss\n' "$text" "$(seconds_since "$start")" >&2
+    if [ "$rc" -eq 0 ]; then
+        printf ' %6ss\n' "$(seconds_since "$start")"
+    else
+        printf ' FAILED after %ss\n' "$(seconds_since "$start")"
         tail -n 60 "$log" >&2
-        rm -f "$log"
-        exit "$rc"
     fi
     rm -f "$log"
-    printf '%-58s %6ss\n' "$text" "$(seconds_since "$start")"
+    return "$rc"
 }
 
 # locked NAME COMMAND...: one caller at a time; the others wait, then find the work done.

@@ -139,6 +139,14 @@ def start_dnsmasq():
     return subprocess.Popen(["dnsmasq", *flags])
 
 
+def attempt(action, *args):
+    """A refused write (the mirror may lag behind our own last one) is tried again at the next look."""
+    try:
+        action(*args)
+    except (ApiError, OSError, http.client.HTTPException) as error:
+        log(f"{action.__name__}: {error}")
+
+
 def serve_names(dnsmasq, services, endpoints):
     if not (services.synced and endpoints.synced):
         return
@@ -226,12 +234,12 @@ def serve_volumes(claims, volumes):
             continue
         if volume is None:
             if not claim["spec"].get("volumeName"):
-                provision(claim)
+                attempt(provision, claim)
         elif claim.get("status", {}).get("phase") == "Bound" and grows(claim):
-            expand(claim, volume)
+            attempt(expand, claim, volume)
     for volume in by_name.values():
         if volume.get("status", {}).get("phase") == "Released" and not volume["metadata"].get("deletionTimestamp"):
-            remove(volume)
+            attempt(remove, volume)
 
 
 def grows(claim):
@@ -250,12 +258,8 @@ def main():
         # Looked at once a second even without a change: a refused write is tried again, an ended dnsmasq is noticed.
         changed.wait(timeout=1)
         changed.clear()
-        try:
-            serve_names(dnsmasq, services, endpoints)
-            serve_volumes(claims, volumes)
-        except (ApiError, OSError, http.client.HTTPException) as error:
-            log(error)
-            time.sleep(0.2)
+        serve_names(dnsmasq, services, endpoints)
+        serve_volumes(claims, volumes)
     sys.exit(f"dnsmasq ended: {dnsmasq.returncode}")
 
 
