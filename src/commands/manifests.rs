@@ -126,7 +126,14 @@ impl Manifests {
     /// Decodes one object; a field that its kind does not have is a finding, as on a server.
     fn decode<K: DeserializeOwned>(&mut self, place: &str, value: Value) -> Option<K> {
         let mut unknown = Vec::new();
-        match serde_ignored::deserialize(value, |path| unknown.push(path.to_string())) {
+        let ignored = |path: serde_ignored::Path<'_>| {
+            let path = path.to_string();
+            // Known by then: they chose the type.
+            if path != "apiVersion" && path != "kind" {
+                unknown.push(path);
+            }
+        };
+        match serde_ignored::deserialize(value, ignored) {
             Ok(object) => {
                 self.findings
                     .extend(unknown.into_iter().map(|path| Finding {
