@@ -18,6 +18,8 @@ pub mod agent;
 pub mod api;
 pub mod cli;
 #[cfg(feature = "controller")]
+pub mod commands;
+#[cfg(feature = "controller")]
 pub mod controller;
 #[cfg(feature = "controller")]
 pub mod render;

@@ -1,1 +1,43 @@
 //! From the resolved stack to Kubernetes objects: pure and infallible.
+
+pub mod meta;
+pub mod objects;
+
+use crate::{api::component::Component, resolve::model::Stack};
+use objects::Objects;
+
+/// Every object of a stack. The same stack gives the same bytes.
+#[must_use]
+pub fn render(_stack: &Stack) -> Objects {
+    Objects::default()
+}
+
+/// How to prove that the processes of a component run the configuration that was rendered.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Delivery {
+    /// The component; its pods carry [`meta::selector`].
+    pub component: Component,
+    /// The port of its HTTP API.
+    pub port: u16,
+    /// What the process has to say.
+    pub proof: Proof,
+    /// A hash of the configuration, for people.
+    pub hash: String,
+}
+
+/// What a process says once it runs the wanted configuration.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Proof {
+    /// Prometheus: `GET /api/v1/status/config` holds this text, which is part of a rule path (the
+    /// API re-marshals the file, so comments vanish).
+    PrometheusConfigHolds(String),
+    /// Alertmanager: the metric `alertmanager_config_hash` has this value (the first six bytes of
+    /// the file's MD5, little endian).
+    AlertmanagerHash(f64),
+}
+
+/// The components whose configuration is reloaded while they run.
+#[must_use]
+pub fn deliveries(_stack: &Stack) -> Vec<Delivery> {
+    Vec::new()
+}

@@ -1,1 +1,71 @@
 //! From what users wrote to one valid model, or problems with their field paths: pure.
+
+use std::collections::BTreeMap;
+
+use crate::api::rule::AlertRule;
+
+mod alerting;
+pub mod duration;
+mod image;
+mod metrics;
+pub mod model;
+pub mod problem;
+pub mod quantity;
+pub mod rules;
+mod secrets;
+mod stack;
+mod workload;
+
+pub use secrets::references;
+pub use stack::resolve;
+
+use model::{Operator, SecretValue, Server, Stack};
+use problem::Problem;
+
+/// Everything a stack refers to, fetched beforehand.
+#[derive(Clone, Debug)]
+pub struct Inputs {
+    /// The operator that renders.
+    pub operator: Operator,
+    /// What the API server can store.
+    pub server: Server,
+    /// The data of the Secrets that [`references`] names and that exist, by name.
+    pub secrets: BTreeMap<String, BTreeMap<String, SecretValue>>,
+    /// Take a Secret that is not in `secrets` as one that will be there: without a cluster nobody
+    /// can tell.
+    pub assume_secrets: bool,
+    /// The data of the operator's own `<stack>-grafana-admin`, once there.
+    pub grafana_admin: Option<BTreeMap<String, SecretValue>>,
+    /// A random password, used only where none exists yet.
+    pub fresh_password: SecretValue,
+    /// The `AlertRules` of the stack's namespace.
+    pub rules: Vec<AlertRule>,
+}
+
+/// A resolved stack and what had to be left out of it.
+#[derive(Clone, Debug)]
+pub struct Resolution {
+    /// The valid stack.
+    pub stack: Stack,
+    /// What was left out of it, by field of the stack.
+    pub problems: Vec<Problem>,
+    /// One verdict for each `AlertRule` in the stack's reach.
+    pub rules: Vec<RuleVerdict>,
+}
+
+/// Whether a stack takes an `AlertRule`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RuleVerdict {
+    /// Its namespace.
+    pub namespace: String,
+    /// Its name.
+    pub name: String,
+    /// The generation that was judged.
+    pub generation: Option<i64>,
+    /// How many rules it holds.
+    pub count: usize,
+    /// The name of its rule file, a key of [`model::Prometheus::rule_files`], when it was taken.
+    pub file: Option<String>,
+    /// Why it was left out; empty when it was taken.
+    pub problems: Vec<Problem>,
+}

@@ -1,0 +1,147 @@
+//! What the resources tell: written by the operator only, and only when it changes.
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
+use kube::KubeSchema;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// The state of a stack. Nothing in it moves by itself.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct StackStatus {
+    /// The generation of the specification this status speaks of.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub observed_generation: Option<i64>,
+    /// Ready, Progressing, Degraded and one for each component.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 32))]
+    #[x_kube(merge_strategy = ListMerge::Map(vec!["type".into()]))]
+    pub conditions: Vec<Condition>,
+    /// Each component as it runs.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 16))]
+    #[x_kube(merge_strategy = ListMerge::Map(vec!["name".into()]))]
+    pub components: Vec<ComponentStatus>,
+    /// What Prometheus scrapes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub targets: Option<Targets>,
+    /// The AlertRules this stack takes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rules: Option<RuleCounts>,
+    /// Parts of the specification that were left out, and why.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 64))]
+    pub problems: Vec<ProblemStatus>,
+    /// The columns of `kubectl get mstk`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub summary: Option<Summary>,
+}
+
+/// One component as it runs.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ComponentStatus {
+    /// prometheus, alertmanager, loki, grafana or agent.
+    pub name: String,
+    /// Pods that are ready.
+    pub ready: i32,
+    /// Pods there should be.
+    pub desired: i32,
+    /// The version that is rendered for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub version: Option<String>,
+    /// Where it answers inside the cluster.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub endpoint: Option<String>,
+    /// The configuration the processes themselves say they have loaded.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub config: Option<ConfigStatus>,
+}
+
+/// The configuration a component has loaded.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+#[schemars(inline)]
+pub struct ConfigStatus {
+    /// Whether every replica has loaded the newest configuration.
+    pub loaded: bool,
+    /// The hash of the newest configuration.
+    pub hash: String,
+    /// When it was first seen loaded everywhere, RFC 3339.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub loaded_at: Option<String>,
+    /// Why it is not loaded, in the process's own words.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub message: Option<String>,
+}
+
+/// What Prometheus scrapes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+#[schemars(inline)]
+pub struct Targets {
+    /// Targets whose last scrape worked.
+    pub up: i32,
+    /// Targets whose last scrape failed.
+    pub down: i32,
+}
+
+/// The AlertRules a stack takes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+#[schemars(inline)]
+pub struct RuleCounts {
+    /// AlertRules in the stack's reach.
+    pub selected: i32,
+    /// AlertRules that were left out; each says why.
+    pub rejected: i32,
+}
+
+/// A part of the specification that was left out.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+#[schemars(inline)]
+pub struct ProblemStatus {
+    /// The field's path, such as spec.metrics.version.
+    pub field: String,
+    /// What is wrong and what would be right.
+    pub message: String,
+}
+
+/// The columns of `kubectl get mstk`: ready/desired.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+#[schemars(inline)]
+pub struct Summary {
+    /// Prometheus: ready/desired.
+    pub metrics: String,
+    /// Loki: ready/desired.
+    pub logs: String,
+    /// Grafana: ready/desired.
+    pub dashboards: String,
+    /// Alertmanager: ready/desired.
+    pub alerting: String,
+    /// Agents: ready/desired.
+    pub agent: String,
+    /// Targets: up/all.
+    pub targets: String,
+    /// AlertRules: accepted/selected.
+    pub rules: String,
+}
+
+/// The state of an AlertRule.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct RuleStatus {
+    /// The generation of the specification this status speaks of.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub observed_generation: Option<i64>,
+    /// How many rules it holds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rules: Option<i32>,
+    /// Accepted, and Loaded once the stack's Prometheus lists the rules itself.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 16))]
+    #[x_kube(merge_strategy = ListMerge::Map(vec!["type".into()]))]
+    pub conditions: Vec<Condition>,
+}

@@ -1,0 +1,324 @@
+//! The resolved stack: every default applied, every reference answered, nothing left to refuse.
+//! Renderers read it and cannot fail.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt,
+};
+
+use crate::api::{
+    agent_config::AgentConfig,
+    component::Component,
+    value::{Toleration, WhenDeleted},
+};
+
+/// One valid stack.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Stack {
+    /// `metadata.name`: at most 40 characters, a DNS label.
+    pub name: String,
+    /// `metadata.namespace`.
+    pub namespace: String,
+    /// `metadata.uid`; empty when rendered without a cluster.
+    pub uid: String,
+    /// The operator that renders.
+    pub operator: Operator,
+    /// What the API server can store.
+    pub server: Server,
+    /// Prometheus, if enabled.
+    pub prometheus: Option<Prometheus>,
+    /// Alertmanager, if enabled.
+    pub alertmanager: Option<Alertmanager>,
+    /// Loki, if enabled.
+    pub loki: Option<Loki>,
+    /// Grafana, if enabled.
+    pub grafana: Option<Grafana>,
+    /// The agent, if enabled.
+    pub agent: Option<Agent>,
+    /// Components whose part of the specification is wrong: they are neither rendered nor pruned,
+    /// so that what runs goes on.
+    pub held: BTreeSet<Component>,
+    /// Whether `NetworkPolicies` are rendered.
+    pub network_policy: bool,
+    /// Names of image pull Secrets.
+    pub image_pull_secrets: Vec<String>,
+    /// Leave everything as it is.
+    pub paused: bool,
+}
+
+/// The operator that renders, and what the chart gave it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Operator {
+    /// The image of the operator; the agents run it too.
+    pub image: String,
+    /// The namespace the operator runs in; its pods are allowed through `NetworkPolicies`.
+    pub namespace: String,
+    /// The chart's `ClusterRoles` are called `<prefix>-<role>`.
+    pub role_prefix: String,
+    /// The cluster's DNS domain.
+    pub cluster_domain: String,
+    /// Whether the operator may bind cluster-wide roles (no `watchNamespaces`).
+    pub cluster_wide: bool,
+}
+
+/// What the API server can store, by discovery.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Server {
+    /// `policy/v1` is served, else `policy/v1beta1`.
+    pub policy_v1: bool,
+    /// `discovery.k8s.io/v1` is served: Prometheus discovers by `EndpointSlices`, else by Endpoints.
+    pub endpoint_slices: bool,
+    /// `StatefulSets` know `persistentVolumeClaimRetentionPolicy` (1.27 and newer).
+    pub claim_retention: bool,
+}
+
+/// A version, compared by its numbers.
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Version {
+    /// The first number.
+    pub major: u32,
+    /// The second.
+    pub minor: u32,
+    /// The third.
+    pub patch: u32,
+    /// The text as written, such as `3.5.3-debian`.
+    pub text: String,
+}
+
+/// What every workload has.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Workload {
+    /// The whole image reference.
+    pub image: String,
+    /// What the image is rendered for.
+    pub version: Version,
+    /// How many pods; 1 for the agent, which runs on every node.
+    pub replicas: i32,
+    /// What the main container asks for and may use.
+    pub resources: ContainerResources,
+    /// The volume of each replica, if it keeps anything.
+    pub volume: Option<Volume>,
+    /// Labels a node must have.
+    pub node_selector: BTreeMap<String, String>,
+    /// Taints that are tolerated.
+    pub tolerations: Vec<Toleration>,
+    /// The `PriorityClass`.
+    pub priority_class_name: Option<String>,
+}
+
+/// Requests and limits, each by resource name (`cpu`, `memory`).
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ContainerResources {
+    /// Reserved.
+    pub requests: BTreeMap<String, String>,
+    /// At most.
+    pub limits: BTreeMap<String, String>,
+}
+
+/// A volume claim.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Volume {
+    /// The size as Kubernetes writes it.
+    pub size: String,
+    /// The `StorageClass`; the default one when none.
+    pub storage_class_name: Option<String>,
+    /// What becomes of it with the stack.
+    pub when_deleted: WhenDeleted,
+}
+
+/// Prometheus.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Prometheus {
+    /// Image, replicas, resources, volume.
+    pub workload: Workload,
+    /// Time to keep, as Prometheus writes it.
+    pub retention: String,
+    /// Bytes of blocks to keep, as Prometheus writes it: `16384MB` (its units are powers of two).
+    pub retention_size: String,
+    /// Scrape and evaluation interval, as Prometheus writes it.
+    pub scrape_interval: String,
+    /// Labels on all that leaves.
+    pub external_labels: BTreeMap<String, String>,
+    /// Stores that take samples.
+    pub remote_write: Vec<RemoteWrite>,
+    /// Rule files by name (`<namespace>-<name>-<uid>.yaml`), each a valid, complete document.
+    pub rule_files: BTreeMap<String, RuleFile>,
+    /// Secret values by file name, copied into the component's own Secret.
+    pub secrets: BTreeMap<String, SecretValue>,
+}
+
+/// The rules of one `AlertRule`, valid for their engine.
+#[derive(Clone, Debug, PartialEq)]
+pub struct RuleFile {
+    /// The namespace of the `AlertRule`.
+    pub namespace: String,
+    /// Its name.
+    pub name: String,
+    /// Evaluation interval, as Prometheus writes it; the stack's own when none.
+    pub interval: Option<String>,
+    /// The rules in order.
+    pub rules: Vec<crate::api::rule::RuleEntry>,
+}
+
+/// A store that takes samples; its secret is a file of the component.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RemoteWrite {
+    /// Its name.
+    pub name: String,
+    /// Its address.
+    pub url: String,
+    /// User name, and the file name in [`Prometheus::secrets`] with the password.
+    pub basic_auth: Option<(String, String)>,
+}
+
+/// Alertmanager.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Alertmanager {
+    /// Image, replicas, resources, volume.
+    pub workload: Workload,
+    /// Receivers whose secrets are all there.
+    pub receivers: Vec<Receiver>,
+    /// Routes in order, naming only receivers that exist.
+    pub routes: Vec<crate::api::alerting::Route>,
+    /// Secret values by file name, copied into the component's own Secret.
+    pub secrets: BTreeMap<String, SecretValue>,
+}
+
+/// One place notifications can go; secrets are file names in [`Alertmanager::secrets`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Receiver {
+    /// The name routes call it by.
+    pub name: String,
+    /// The kind and its settings.
+    pub kind: ReceiverKind,
+}
+
+/// The kinds of receiver.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ReceiverKind {
+    /// A Slack channel.
+    Slack {
+        /// The channel, if not the webhook's own.
+        channel: Option<String>,
+        /// The file with the webhook's address.
+        url_file: String,
+    },
+    /// Mail.
+    Email {
+        /// The addressees.
+        to: Vec<String>,
+        /// The sender.
+        from: String,
+        /// Server and port.
+        smarthost: String,
+        /// User and the file with the password.
+        auth: Option<(String, String)>,
+    },
+    /// A webhook whose address is no secret.
+    Webhook {
+        /// The address.
+        url: String,
+    },
+    /// A webhook whose address is a secret.
+    SecretWebhook {
+        /// The file with the address.
+        url_file: String,
+    },
+}
+
+/// Loki.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Loki {
+    /// Image, resources, volume.
+    pub workload: Workload,
+    /// Time to keep, whole hours, as Loki writes it: `720h`.
+    pub retention: String,
+}
+
+/// Grafana.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Grafana {
+    /// Image, resources, volume.
+    pub workload: Workload,
+    /// The admin's name, kept with the password in `<stack>-grafana-admin`.
+    pub admin_user: SecretValue,
+    /// The admin's password.
+    pub admin_password: SecretValue,
+}
+
+/// A secret: it never shows in logs or messages.
+#[derive(Clone, PartialEq, Eq)]
+pub struct SecretValue(pub Vec<u8>);
+
+impl fmt::Debug for SecretValue {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("SecretValue(…)")
+    }
+}
+
+/// The agent.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Agent {
+    /// Image, resources.
+    pub workload: Workload,
+    /// Its configuration file.
+    pub config: AgentConfig,
+}
+
+impl Stack {
+    /// The name of a component's objects: `<stack>-<component>`.
+    #[must_use]
+    pub fn child_name(&self, component: Component) -> String {
+        format!("{}-{}", self.name, component.name())
+    }
+
+    /// The workload of a component, if it is enabled.
+    #[must_use]
+    pub fn workload(&self, component: Component) -> Option<&Workload> {
+        match component {
+            Component::Prometheus => self.prometheus.as_ref().map(|p| &p.workload),
+            Component::Alertmanager => self.alertmanager.as_ref().map(|a| &a.workload),
+            Component::Loki => self.loki.as_ref().map(|l| &l.workload),
+            Component::Grafana => self.grafana.as_ref().map(|g| &g.workload),
+            Component::Agent => self.agent.as_ref().map(|a| &a.workload),
+        }
+    }
+
+    /// Whether a component is enabled.
+    #[must_use]
+    pub fn has(&self, component: Component) -> bool {
+        self.workload(component).is_some()
+    }
+
+    /// The components that are enabled.
+    pub fn components(&self) -> impl Iterator<Item = Component> + '_ {
+        Component::ALL
+            .into_iter()
+            .filter(|component| self.has(*component))
+    }
+}
+
+impl Version {
+    /// Reads `3.5.3`, `v3.5.3` or `3.5.3-debian`; none when the three numbers are not there.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        let text = text.strip_prefix('v').unwrap_or(text);
+        let numbers = text
+            .split_once(['-', '+'])
+            .map_or(text, |(numbers, _)| numbers);
+        let mut parts = numbers.split('.').map(|part| part.parse::<u32>().ok());
+        let (major, minor, patch) = (parts.next()??, parts.next()??, parts.next()??);
+        parts.next().is_none().then(|| Self {
+            major,
+            minor,
+            patch,
+            text: text.to_owned(),
+        })
+    }
+
+    /// Whether it is this version or a newer one.
+    #[must_use]
+    pub fn at_least(&self, major: u32, minor: u32, patch: u32) -> bool {
+        (self.major, self.minor, self.patch) >= (major, minor, patch)
+    }
+}
