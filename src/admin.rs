@@ -127,7 +127,7 @@ pub async fn serve(
     let server =
         axum::serve(listener, router).with_graceful_shutdown(stop.clone().cancelled_owned());
     tokio::select! {
-        served = server.into_future() => served,
+        result = server.into_future() => result,
         () = out_of_patience => Ok(()),
     }
 }

@@ -90,6 +90,9 @@ pub struct AgentArgs {
     /// The host's root file system.
     #[arg(long, env = "MASTHEAD_ROOTFS", default_value = "/")]
     pub rootfs: PathBuf,
+    /// The Kubernetes node's name; stands for the host's name where its own cannot be read.
+    #[arg(long, env = "MASTHEAD_NODE_NAME")]
+    pub node_name: Option<String>,
 }
 
 /// Flags of `masthead crds`.
