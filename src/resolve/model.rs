@@ -73,7 +73,7 @@ pub struct Server {
 }
 
 /// A version, compared by its numbers.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Version {
     /// The first number.
     pub major: u32,
@@ -106,7 +106,7 @@ pub struct Workload {
     pub priority_class_name: Option<String>,
 }
 
-/// Requests and limits, each by resource name (`cpu`, `memory`), in Kubernetes' canonical form.
+/// Requests and limits, each by resource name (`cpu`, `memory`).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ContainerResources {
     /// Reserved.
