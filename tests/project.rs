@@ -1,6 +1,13 @@
 //! What holds for the project as a whole: generated files are fresh, resources stay bounded, the
 //! layers keep their direction, files stay short.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test fails by panicking"
+)]
+
 use std::{
     fs,
     path::{Path, PathBuf},
