@@ -68,8 +68,10 @@ where
         .build()?
         .block_on(async {
             let stop = CancellationToken::new();
-            let (mut term, mut int) =
-                (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+            let (mut term, mut int) = (
+                signal(SignalKind::terminate())?,
+                signal(SignalKind::interrupt())?,
+            );
             let asked = stop.clone();
             tokio::spawn(async move {
                 tokio::select! {
