@@ -11,6 +11,11 @@ one that it uses and is missing shows as a 403 in the tests.
 - apiGroups: [masthead.dev]
   resources: [monitoringstacks/status, alertrules/status]
   verbs: [patch, update]
+# Children name their stack as the owner that waits for them; where the admission plugin
+# OwnerReferencesPermissionEnforcement is on (OpenShift), that takes this right.
+- apiGroups: [masthead.dev]
+  resources: [monitoringstacks/finalizers]
+  verbs: [update]
 # Pods: read for the status; patched to touch an annotation, so that the kubelet projects new
 # configuration at once.
 - apiGroups: [""]
