@@ -27,7 +27,7 @@ pub enum Command {
     Agent(AgentArgs),
     /// Print the custom resource definitions.
     #[cfg(feature = "controller")]
-    Crds,
+    Crds(CrdsArgs),
     /// Print every object that a stack becomes, without a cluster.
     #[cfg(feature = "controller")]
     Render(RenderArgs),
@@ -90,6 +90,18 @@ pub struct AgentArgs {
     /// The host's root file system.
     #[arg(long, env = "MASTHEAD_ROOTFS", default_value = "/")]
     pub rootfs: PathBuf,
+    /// The Kubernetes node's name; stands for the host's name where its own cannot be read.
+    #[arg(long, env = "MASTHEAD_NODE_NAME")]
+    pub node_name: Option<String>,
+}
+
+/// Flags of `masthead crds`.
+#[cfg(feature = "controller")]
+#[derive(Clone, Debug, Args)]
+pub struct CrdsArgs {
+    /// A folder that gets one file each instead.
+    #[arg(long)]
+    pub out: Option<PathBuf>,
 }
 
 /// Flags of `masthead render`.

@@ -3,7 +3,12 @@
 use std::process::ExitCode;
 
 use clap::Parser;
-use masthead::cli::{Cli, Command};
+use masthead::{
+    cli::{Cli, Command},
+    telemetry,
+};
+use tokio::signal::unix::{SignalKind, signal};
+use tokio_util::sync::CancellationToken;
 
 fn main() -> ExitCode {
     match run(Cli::parse()) {
@@ -16,10 +21,66 @@ fn main() -> ExitCode {
 }
 
 fn run(cli: Cli) -> anyhow::Result<ExitCode> {
+    #[cfg(feature = "controller")]
+    let mut out = std::io::stdout().lock();
     match cli.command {
         #[cfg(feature = "controller")]
-        Command::Crds => masthead::commands::crds(&mut std::io::stdout().lock())?,
-        _ => anyhow::bail!("not yet"),
+        Command::Controller(args) => {
+            telemetry::init(&cli.log)?;
+            serve(|stop| masthead::controller::run(args, stop))?;
+        }
+        #[cfg(feature = "agent")]
+        Command::Agent(args) => {
+            telemetry::init(&cli.log)?;
+            serve(|stop| masthead::agent::run(args, stop))?;
+        }
+        #[cfg(feature = "controller")]
+        Command::Crds(args) => match args.out {
+            Some(folder) => masthead::commands::write_crds(&folder)?,
+            None => masthead::commands::crds(&mut out)?,
+        },
+        #[cfg(feature = "controller")]
+        Command::Render(args) => masthead::commands::render(&args, &mut out)?,
+        #[cfg(feature = "controller")]
+        Command::Check(args) => {
+            if !masthead::commands::check(&args, &mut out)? {
+                return Ok(ExitCode::FAILURE);
+            }
+        }
+        Command::Version => print_version(),
     }
     Ok(ExitCode::SUCCESS)
+}
+
+#[allow(clippy::print_stdout, reason = "it is what the user asked for")]
+fn print_version() {
+    println!("masthead {}", env!("CARGO_PKG_VERSION"));
+}
+
+/// Runs one of the two servers until it ends by itself or SIGTERM or SIGINT asks it to.
+fn serve<F>(server: impl FnOnce(CancellationToken) -> F) -> anyhow::Result<()>
+where
+    F: Future<Output = anyhow::Result<()>>,
+{
+    tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()?
+        .block_on(async {
+            let stop = CancellationToken::new();
+            let (mut term, mut int) = (
+                signal(SignalKind::terminate())?,
+                signal(SignalKind::interrupt())?,
+            );
+            let asked = stop.clone();
+            tokio::spawn(async move {
+                tokio::select! {
+                    _ = term.recv() => {}
+                    _ = int.recv() => {}
+                }
+                tracing::info!("Stopping.");
+                asked.cancel();
+            });
+            server(stop).await
+        })
 }

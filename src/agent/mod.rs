@@ -1,1 +1,159 @@
-//! The node agent.
+//! The node agent: one process per node that reads the host and answers scrapes.
+//!
+//! ```text
+//! :9100 /metrics ─► node (single flight) ─► deadline ─► collectors ─► <proc>, <sys>, <rootfs>
+//! :9110 /livez /readyz /metrics ─► admin
+//! ```
+//!
+//! Nothing is read but when somebody asks: an agent that is not scraped does not run.
+
+mod collector;
+mod config;
+mod deadline;
+mod exposition;
+mod float;
+mod host;
+mod metrics;
+mod node;
+mod roots;
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use anyhow::Context;
+use axum::extract::State;
+use axum::http::{StatusCode, header};
+use axum::response::{Html, IntoResponse, Response};
+use axum::routing::get;
+use prometheus::Registry;
+use prometheus::process_collector::ProcessCollector;
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+
+use crate::admin::{self, Readiness};
+use crate::cli::AgentArgs;
+use crate::telemetry;
+use metrics::Metrics;
+use node::Node;
+use roots::Roots;
+
+const INDEX: &str = "<!doctype html><title>masthead agent</title>\
+    <p>This node's metrics: <a href=\"/metrics\">/metrics</a></p>\n";
+
+/// Runs the agent until `stop` is cancelled.
+///
+/// # Errors
+/// When the configuration is wrong or an address cannot be bound; the message says what to change.
+pub async fn run(args: AgentArgs, stop: CancellationToken) -> anyhow::Result<()> {
+    Agent::bind(args).await?.serve(stop).await
+}
+
+/// An agent whose configuration is read and whose addresses are bound.
+#[derive(Debug)]
+pub struct Agent {
+    admin: Endpoint,
+    /// None when the configuration leaves the node's metrics out.
+    node: Option<Endpoint>,
+}
+
+#[derive(Debug)]
+struct Endpoint {
+    address: SocketAddr,
+    listener: TcpListener,
+    router: axum::Router,
+}
+
+impl Agent {
+    /// Reads the configuration and binds the addresses.
+    ///
+    /// # Errors
+    /// When the configuration is wrong or an address cannot be bound.
+    pub async fn bind(args: AgentArgs) -> anyhow::Result<Self> {
+        let config = config::load(args.config.as_deref())?;
+        let registry = Registry::new();
+        telemetry::build_info(&registry)?;
+        registry.register(Box::new(ProcessCollector::for_self()))?;
+
+        let node = match config.node {
+            Some(config) => {
+                let roots = Roots {
+                    proc: args.proc,
+                    sys: args.sys,
+                    rootfs: args.rootfs,
+                };
+                let metrics = Metrics::new(&registry)?;
+                let node = Node::new(&config, roots, args.node_name.as_deref(), metrics);
+                Some(Endpoint::bind("--node-address", args.node_address, node_router(node)).await?)
+            }
+            None => None,
+        };
+        // Both addresses are bound before either is served, so who can ask finds it ready.
+        let router = admin::router(Readiness::default(), registry);
+        let admin = Endpoint::bind("--admin-address", args.admin_address, router).await?;
+        Ok(Self { admin, node })
+    }
+
+    /// Where the node's metrics are served, if they are.
+    pub fn node_address(&self) -> Option<SocketAddr> {
+        self.node.as_ref().map(|endpoint| endpoint.address)
+    }
+
+    /// Where health and the agent's own metrics are served.
+    pub fn admin_address(&self) -> SocketAddr {
+        self.admin.address
+    }
+
+    /// Answers until `stop` is cancelled.
+    ///
+    /// # Errors
+    /// When a listener fails.
+    pub async fn serve(self, stop: CancellationToken) -> anyhow::Result<()> {
+        let node_address = self.node_address().map(tracing::field::display);
+        tracing::info!(node_address, admin_address = %self.admin.address, "serving");
+        let node = async {
+            match self.node {
+                Some(endpoint) => endpoint.serve(stop.clone()).await,
+                None => Ok(()),
+            }
+        };
+        tokio::try_join!(node, self.admin.serve(stop.clone()))?;
+        Ok(())
+    }
+}
+
+impl Endpoint {
+    async fn bind(flag: &str, address: SocketAddr, router: axum::Router) -> anyhow::Result<Self> {
+        let refused =
+            || format!("{flag} {address}: cannot listen there; free the port or choose another");
+        let listener = TcpListener::bind(address).await.with_context(refused)?;
+        Ok(Self {
+            address: listener.local_addr()?,
+            listener,
+            router,
+        })
+    }
+
+    async fn serve(self, stop: CancellationToken) -> anyhow::Result<()> {
+        admin::serve(self.listener, self.router, stop)
+            .await
+            .with_context(|| format!("serving {}", self.address))
+    }
+}
+
+fn node_router(node: Arc<Node>) -> axum::Router {
+    axum::Router::new()
+        .route("/", get(async || Html(INDEX)))
+        .route("/metrics", get(node_metrics))
+        .with_state(node)
+}
+
+async fn node_metrics(State(node): State<Arc<Node>>) -> Response {
+    match node.scrape().await {
+        Some(text) => ([(header::CONTENT_TYPE, exposition::CONTENT_TYPE)], text).into_response(),
+        None => (
+            StatusCode::INTERNAL_SERVER_ERROR,
+            "the gather ended early\n",
+        )
+            .into_response(),
+    }
+}

@@ -48,7 +48,7 @@ pub struct AlertingSpec {
 /// One place notifications can go; exactly one kind.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
-#[x_kube(validation = Rule::new("[has(self.slack), has(self.email), has(self.webhook)].filter(set, set).size() == 1").message("exactly one of slack, email, webhook"))]
+#[x_kube(validation = Rule::new("(has(self.slack) ? 1 : 0) + (has(self.email) ? 1 : 0) + (has(self.webhook) ? 1 : 0) == 1").message("exactly one of slack, email, webhook"))]
 pub struct Receiver {
     /// The name routes call it by.
     #[schemars(

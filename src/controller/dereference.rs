@@ -50,6 +50,7 @@ pub async fn dereference(
         operator: operator.clone(),
         server: discovery.server().await?,
         secrets,
+        assume_secrets: false,
         grafana_admin: secret(&api, &admin).await?,
         fresh_password: fresh_password()?,
         rules,

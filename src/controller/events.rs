@@ -51,9 +51,9 @@ fn event(transition: &Transition) -> Event {
         } else {
             EventType::Normal
         },
-        reason: transition.reason.to_string(),
+        reason: transition.reason.clone(),
         note: Some(cut(&transition.message)),
-        action: transition.type_.to_string(),
+        action: transition.type_.clone(),
         secondary: None,
     }
 }

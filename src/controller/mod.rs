@@ -25,11 +25,11 @@ pub mod owner;
 pub mod pace;
 pub mod prune;
 pub mod publish;
-pub mod quantity;
 pub mod reconcile;
 pub mod seen;
 pub mod status;
 pub mod sweep;
+pub mod unclaimed;
 pub mod volumes;
 pub mod watch;
 

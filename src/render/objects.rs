@@ -4,6 +4,8 @@ use kube::{Resource, ResourceExt, api::ApiResource};
 use serde::Serialize;
 use serde_json::Value;
 
+use super::{digest, meta::RENDERED_ANNOTATION};
+
 /// When an object is applied: what others read comes before what reads it, so that a first
 /// start finds its configuration and no workload rolls twice.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -67,6 +69,27 @@ impl Objects {
     /// Adds all of another's objects.
     pub fn extend(&mut self, other: Self) {
         self.0.extend(other.0);
+    }
+
+    /// Writes on every object a hash of its body. The last step: the hash covers all the rest.
+    #[must_use]
+    pub fn sealed(mut self) -> Self {
+        for object in &mut self.0 {
+            let hash = digest::short(object.body.to_string());
+            if let Some(metadata) = object
+                .body
+                .get_mut("metadata")
+                .and_then(Value::as_object_mut)
+            {
+                let annotations = metadata
+                    .entry("annotations")
+                    .or_insert_with(|| Value::Object(serde_json::Map::new()));
+                if let Some(annotations) = annotations.as_object_mut() {
+                    annotations.insert(RENDERED_ANNOTATION.into(), hash.into());
+                }
+            }
+        }
+        self
     }
 
     /// The objects in the order they are applied: by stage, then kind, then name.

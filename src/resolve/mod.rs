@@ -2,10 +2,22 @@
 
 use std::collections::BTreeMap;
 
-use crate::api::{rule::AlertRule, stack::MonitoringStack};
+use crate::api::rule::AlertRule;
 
+mod alerting;
+pub mod duration;
+mod image;
+mod metrics;
 pub mod model;
 pub mod problem;
+pub mod quantity;
+pub mod rules;
+mod secrets;
+mod stack;
+mod workload;
+
+pub use secrets::references;
+pub use stack::resolve;
 
 use model::{Operator, SecretValue, Server, Stack};
 use problem::Problem;
@@ -19,6 +31,9 @@ pub struct Inputs {
     pub server: Server,
     /// The data of the Secrets that [`references`] names and that exist, by name.
     pub secrets: BTreeMap<String, BTreeMap<String, SecretValue>>,
+    /// Take a Secret that is not in `secrets` as one that will be there: without a cluster nobody
+    /// can tell.
+    pub assume_secrets: bool,
     /// The data of the operator's own `<stack>-grafana-admin`, once there.
     pub grafana_admin: Option<BTreeMap<String, SecretValue>>,
     /// A random password, used only where none exists yet.
@@ -53,15 +68,4 @@ pub struct RuleVerdict {
     pub file: Option<String>,
     /// Why it was left out; empty when it was taken.
     pub problems: Vec<Problem>,
-}
-
-/// The names of the Secrets that a stack refers to, all in its own namespace.
-#[must_use]
-pub fn references(_stack: &MonitoringStack) -> std::collections::BTreeSet<String> {
-    std::collections::BTreeSet::new()
-}
-
-/// Resolves a stack. An error means that nothing of it can be rendered.
-pub fn resolve(_stack: &MonitoringStack, _inputs: &Inputs) -> Result<Resolution, Vec<Problem>> {
-    Err(Vec::new())
 }

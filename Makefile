@@ -1,0 +1,62 @@
+# make up     a cluster, the operator, a sample stack, and what to look at
+# make test   everything that CI checks
+# The rest are steps of these two and conveniences; `make help` lists them.
+
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+
+CARGO ?= cargo
+TOOLS := . hack/tools/env.sh &&
+HELM_INSTALL := helm template masthead charts/masthead --namespace masthead-system
+
+.PHONY: help up down test tools generate lint unit features docs cluster-test kubeconfig bench deny
+
+help: ## List the targets
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | column -t -s "$$(printf '\t')"
+
+up: ## A cluster, the operator by its chart, a sample stack, and what to look at
+	hack/up
+
+down: ## Undo `make up`
+	hack/down
+
+test: tools lint features unit docs cluster-test ## Everything that CI checks
+	@echo "make test: all passed"
+
+tools: ## Install what the tests need (Debian packages, helm, promtool, a Kubernetes API server)
+	hack/tools/install all
+	hack/tools/build-kubernetes >/dev/null
+
+generate: ## Write the generated files: CRDs, install.yaml, goldens
+	$(CARGO) run --quiet -- crds --out crds
+	cp crds/*.yaml charts/masthead/files/crds/
+	$(TOOLS) $(HELM_INSTALL) | cat manifests/namespace.yaml - > manifests/install.yaml
+	UPDATE_GOLDEN=1 $(CARGO) nextest run --test render
+
+lint: ## Formatting, clippy, shellcheck
+	$(CARGO) fmt --check
+	$(CARGO) clippy --locked --all-targets --quiet -- -D warnings
+	if command -v shellcheck >/dev/null; then git ls-files hack .ci | xargs grep -lE '^#!.*(ba)?sh' | xargs shellcheck -x; fi
+
+features: ## Each half of the binary builds without the other
+	$(CARGO) check --locked --quiet --no-default-features --features controller
+	$(CARGO) check --locked --quiet --no-default-features --features agent
+
+unit: ## All tests but those on the single-node cluster
+	$(TOOLS) $(CARGO) nextest run --locked -E 'not binary(cluster)'
+
+docs: ## The API documentation builds without a warning
+	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --locked --no-deps --quiet
+
+cluster-test: ## The whole on the single-node cluster: install, scrape, drift, upgrade, delete
+	hack/cluster-test
+
+kubeconfig: ## Print how to reach the cluster of `make up`
+	@hack/cluster/kubectl --print-config
+
+deny: ## Licences, sources and advisories of the dependencies
+	cargo deny check
+
+bench: ## The operator's benchmarks; see hack/bench/README.md
+	hack/bench/operator

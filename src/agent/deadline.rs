@@ -1,0 +1,216 @@
+//! Jobs that may hang in the kernel for ever, run so that nobody waits for them.
+//!
+//! statfs(2) on a mount whose server is gone sleeps uninterruptibly; no timeout and no signal
+//! ends it. Such a call gets a thread that is given up, and is not tried again before it returns,
+//! so that at most one thread per hung thing is lost. Tokio's blocking threads would not do: its
+//! runtime waits for them when it ends, and the process could not stop.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{self, RecvTimeoutError, Sender};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+/// A job to run once.
+pub type Job<T> = Box<dyn FnOnce() -> T + Send>;
+
+/// The most threads one [`Runner::run`] starts at once.
+const MOST_THREADS: usize = 16;
+
+/// Runs jobs within a deadline and remembers which are still hanging.
+#[derive(Debug)]
+pub struct Runner {
+    thread_name: &'static str,
+    deadline: Duration,
+    hanging: Mutex<HashMap<String, Arc<Progress>>>,
+}
+
+#[derive(Debug, Default)]
+struct Progress {
+    started: AtomicBool,
+    done: AtomicBool,
+}
+
+struct Queued<T> {
+    index: usize,
+    progress: Arc<Progress>,
+    job: Job<T>,
+}
+
+type Queue<T> = Arc<Mutex<VecDeque<Queued<T>>>>;
+
+impl Runner {
+    /// A runner whose runs end after `deadline` at the latest.
+    pub fn new(thread_name: &'static str, deadline: Duration) -> Self {
+        Self {
+            thread_name,
+            deadline,
+            hanging: Mutex::default(),
+        }
+    }
+
+    /// Runs the jobs and returns their results in the same order; `None` for one that missed the
+    /// deadline, or that still hangs since an earlier run and was therefore not tried.
+    ///
+    /// One thread does all the work while it flows. When it stalls, more join, twice as many each
+    /// time, so that many hung jobs do not keep the others from being done in time.
+    pub fn run<T: Send + 'static>(&self, jobs: Vec<(String, Job<T>)>) -> Vec<Option<T>> {
+        let mut results: Vec<Option<T>> = jobs.iter().map(|_| None).collect();
+        let (queue, tracked) = self.enqueue(jobs);
+        let (sender, receiver) = mpsc::channel();
+        let end = Instant::now() + self.deadline;
+        let stall = self.deadline / 10;
+        let mut unfinished = tracked.len();
+        let mut threads = self.start(1, &queue, &sender);
+        while unfinished > 0 && threads > 0 {
+            let wait = stall.min(end.saturating_duration_since(Instant::now()));
+            match receiver.recv_timeout(wait) {
+                Ok((index, result)) => {
+                    unfinished -= 1;
+                    if let Some(slot) = results.get_mut(index) {
+                        *slot = Some(result);
+                    }
+                }
+                Err(RecvTimeoutError::Timeout) if Instant::now() < end => {
+                    let more = threads.min(MOST_THREADS - threads);
+                    threads += self.start(more, &queue, &sender);
+                }
+                Err(_) => break,
+            }
+        }
+        // What nobody started is dropped, which lets the threads that hang end when they return.
+        lock(&queue).clear();
+        let missed = |(name, progress): (String, Arc<Progress>)| {
+            let hangs =
+                progress.started.load(Ordering::Acquire) && !progress.done.load(Ordering::Acquire);
+            hangs.then_some((name, progress))
+        };
+        lock(&self.hanging).extend(tracked.into_iter().filter_map(missed));
+        results
+    }
+
+    /// Queues every job but those that still hang.
+    fn enqueue<T>(&self, jobs: Vec<(String, Job<T>)>) -> (Queue<T>, Vec<(String, Arc<Progress>)>) {
+        let mut hanging = lock(&self.hanging);
+        hanging.retain(|_, progress| !progress.done.load(Ordering::Acquire));
+        let mut queue = VecDeque::with_capacity(jobs.len());
+        let mut tracked = Vec::with_capacity(jobs.len());
+        for (index, (name, job)) in jobs.into_iter().enumerate() {
+            if !hanging.contains_key(&name) {
+                let progress = Arc::<Progress>::default();
+                tracked.push((name, progress.clone()));
+                queue.push_back(Queued {
+                    index,
+                    progress,
+                    job,
+                });
+            }
+        }
+        (Arc::new(Mutex::new(queue)), tracked)
+    }
+
+    /// Starts threads, no more than there are jobs left; returns how many.
+    fn start<T: Send + 'static>(
+        &self,
+        count: usize,
+        queue: &Queue<T>,
+        sender: &Sender<(usize, T)>,
+    ) -> usize {
+        let count = count.min(lock(queue).len());
+        let started = (0..count).map_while(|_| {
+            let (queue, sender) = (queue.clone(), sender.clone());
+            std::thread::Builder::new()
+                .name(self.thread_name.to_owned())
+                .spawn(move || work(&queue, &sender))
+                .inspect_err(|error| tracing::warn!(%error, "cannot start a thread"))
+                .ok()
+        });
+        started.count()
+    }
+}
+
+fn work<T>(queue: &Queue<T>, sender: &Sender<(usize, T)>) {
+    loop {
+        let next = lock(queue).pop_front();
+        let Some(Queued {
+            index,
+            progress,
+            job,
+        }) = next
+        else {
+            return;
+        };
+        progress.started.store(true, Ordering::Release);
+        let result = job();
+        progress.done.store(true, Ordering::Release);
+        if sender.send((index, result)).is_err() {
+            return;
+        }
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const DEADLINE: Duration = Duration::from_millis(200);
+
+    fn job<T>(name: &str, job: impl FnOnce() -> T + Send + 'static) -> (String, Job<T>) {
+        (name.to_owned(), Box::new(job))
+    }
+
+    #[test]
+    fn results_come_back_in_the_order_of_the_jobs() {
+        let runner = Runner::new("test", DEADLINE);
+        let jobs = (0..50).map(|n| job(&n.to_string(), move || n)).collect();
+        assert_eq!(runner.run(jobs), (0..50).map(Some).collect::<Vec<_>>());
+        assert_eq!(runner.run(Vec::<(String, Job<()>)>::new()), []);
+    }
+
+    #[test]
+    fn many_hung_jobs_cost_one_deadline_and_the_others_are_done() {
+        let runner = Runner::new("test", DEADLINE);
+        let (release, gate) = mpsc::channel::<()>();
+        let gate = Arc::new(Mutex::new(gate));
+        let hang = |n: usize| {
+            let gate = gate.clone();
+            job(&format!("hung{n}"), move || {
+                lock(&gate).recv().unwrap_or(());
+            })
+        };
+        let mut jobs: Vec<_> = (0..10).map(hang).collect();
+        jobs.push(job("well", || ()));
+        let begin = Instant::now();
+        let results = runner.run(jobs);
+        assert!(begin.elapsed() < DEADLINE * 2, "{:?}", begin.elapsed());
+        assert!(results[..10].iter().all(Option::is_none));
+        assert_eq!(results[10], Some(()));
+
+        // The next run does not try them again, so it does not wait either.
+        let begin = Instant::now();
+        let jobs = vec![hang(0), hang(1), job("well", || ())];
+        assert_eq!(runner.run(jobs), [None, None, Some(())]);
+        assert!(begin.elapsed() < DEADLINE / 2, "{:?}", begin.elapsed());
+        drop(release);
+    }
+
+    #[test]
+    fn a_job_that_returned_at_last_is_tried_again() {
+        let runner = Runner::new("test", DEADLINE);
+        let (release, gate) = mpsc::channel::<()>();
+        assert_eq!(
+            runner.run(vec![job("slow", move || gate.recv().unwrap_or(()))]),
+            [None]
+        );
+        drop(release);
+        let begin = Instant::now();
+        while runner.run(vec![job("slow", || ())]) == [None] {
+            assert!(begin.elapsed() < Duration::from_secs(5));
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    }
+}

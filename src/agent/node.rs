@@ -1,0 +1,311 @@
+//! One gather of the host's metrics: all collectors, within a deadline, shared by all who ask.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use axum::body::Bytes;
+use tokio::sync::watch;
+
+use super::collector::{self, CollectError, Collector};
+use super::deadline::{Job, Runner};
+use super::exposition::{Exposition, merge};
+use super::metrics::Metrics;
+use super::roots::Roots;
+use crate::api::agent_config::NodeConfig;
+
+/// How long the collectors together may take, so that a scrape is answered within a second.
+const DEADLINE: Duration = Duration::from_millis(800);
+
+/// The host's collectors.
+pub struct Node {
+    roots: Arc<Roots>,
+    entries: Vec<Entry>,
+    runner: Runner,
+    under_way: Mutex<Option<Pending>>,
+    metrics: Metrics,
+}
+
+/// The text of a gather, once it is there.
+type Pending = watch::Receiver<Option<Bytes>>;
+
+struct Entry {
+    collector: Arc<dyn Collector>,
+    /// The memory of the last gather, to be written again; lost when the collector hangs.
+    buffer: Mutex<Exposition>,
+    failing: AtomicBool,
+}
+
+/// What one collector's run gave.
+struct Run {
+    out: Exposition,
+    result: Result<(), CollectError>,
+    took: Duration,
+}
+
+impl Node {
+    /// The collectors that the configuration leaves on; `node_name` as in [`collector::all`].
+    pub fn new(
+        config: &NodeConfig,
+        roots: Roots,
+        node_name: Option<&str>,
+        metrics: Metrics,
+    ) -> Arc<Self> {
+        let on = collector::all(node_name)
+            .into_iter()
+            .filter(|known| !config.disable.iter().any(|name| name == known.name()));
+        Self::with(on, roots, metrics)
+    }
+
+    fn with(
+        on: impl IntoIterator<Item = Arc<dyn Collector>>,
+        roots: Roots,
+        metrics: Metrics,
+    ) -> Arc<Self> {
+        let entry = |collector| Entry {
+            collector,
+            buffer: Mutex::default(),
+            failing: AtomicBool::default(),
+        };
+        Arc::new(Self {
+            roots: Arc::new(roots),
+            entries: on.into_iter().map(entry).collect(),
+            runner: Runner::new("collect", DEADLINE),
+            under_way: Mutex::default(),
+            metrics,
+        })
+    }
+
+    /// The metrics as they are now. Whoever asks while a gather is under way shares it: ten
+    /// impatient scrapers cost as much as one. `None` when the gather panicked.
+    pub async fn scrape(self: &Arc<Self>) -> Option<Bytes> {
+        self.metrics.scrapes.inc();
+        let mut pending = self.join();
+        let text = pending.wait_for(Option::is_some).await.ok()?;
+        text.clone()
+    }
+
+    /// Joins the gather under way or starts one, in a task of its own: a scraper that hangs up
+    /// must not take it from the others.
+    fn join(self: &Arc<Self>) -> Pending {
+        let mut under_way = lock(&self.under_way);
+        if let Some(pending) = &*under_way {
+            return pending.clone();
+        }
+        let (sender, pending) = watch::channel(None);
+        *under_way = Some(pending.clone());
+        let node = self.clone();
+        tokio::task::spawn_blocking(move || {
+            let ended = Ended(&node);
+            let text = Bytes::from(node.gather());
+            // From here on a scrape wants newer figures, so it must not join any more.
+            drop(ended);
+            sender.send_replace(Some(text));
+        });
+        pending
+    }
+
+    /// Gathers on this thread, which waits for the deadline at most.
+    pub fn gather(&self) -> String {
+        let begin = Instant::now();
+        let runs = self
+            .runner
+            .run(self.entries.iter().map(|entry| self.job(entry)).collect());
+        let mut summary = Exposition::default();
+        self.summarise(&runs, &mut summary);
+        let outs = runs.iter().flatten().map(|run| &run.out);
+        let text = merge(outs.chain([&summary]));
+        for (entry, run) in self.entries.iter().zip(runs) {
+            *lock(&entry.buffer) = run.map(|run| run.out).unwrap_or_default();
+        }
+        self.metrics.gathers.inc();
+        self.metrics
+            .gather_seconds
+            .inc_by(begin.elapsed().as_secs_f64());
+        text
+    }
+
+    fn job(&self, entry: &Entry) -> (String, Job<Run>) {
+        let (collector, roots) = (entry.collector.clone(), self.roots.clone());
+        let mut out = std::mem::take(&mut *lock(&entry.buffer));
+        let job = move || {
+            let begin = Instant::now();
+            out.clear();
+            let result = collector.collect(&roots, &mut out);
+            Run {
+                out,
+                result,
+                took: begin.elapsed(),
+            }
+        };
+        (entry.collector.name().to_owned(), Box::new(job))
+    }
+
+    /// Success and duration of each collector; tells the log when one starts or stops to fail.
+    fn summarise(&self, runs: &[Option<Run>], out: &mut Exposition) {
+        let rows = || self.entries.iter().zip(runs);
+        let help = "node_exporter: Duration of a collector scrape.";
+        let mut family = out.gauge("node_scrape_collector_duration_seconds", help);
+        for (entry, run) in rows() {
+            let took = run.as_ref().map_or(DEADLINE, |run| run.took);
+            family.sample(&[("collector", entry.collector.name())], took.as_secs_f64());
+        }
+        let help = "node_exporter: Whether a collector succeeded.";
+        let mut family = out.gauge("node_scrape_collector_success", help);
+        for (entry, run) in rows() {
+            let failure = match run {
+                Some(Run { result: Ok(()), .. }) => None,
+                Some(Run {
+                    result: Err(error), ..
+                }) => Some(error.to_string()),
+                None => Some("it hangs; left out until it returns".to_owned()),
+            };
+            let labels = [("collector", entry.collector.name())];
+            family.sample(&labels, f64::from(failure.is_none()));
+            entry.report(failure);
+        }
+    }
+}
+
+impl Entry {
+    /// Logs a change only: a failing collector must not fill the log at every scrape.
+    fn report(&self, failure: Option<String>) {
+        let collector = self.collector.name();
+        match (
+            self.failing.swap(failure.is_some(), Ordering::Relaxed),
+            failure,
+        ) {
+            (false, Some(error)) => tracing::warn!(collector, error, "a collector fails"),
+            (true, None) => tracing::info!(collector, "the collector works again"),
+            _ => {}
+        }
+    }
+}
+
+/// Lets the next scrape start a new gather, also when this one panicked.
+struct Ended<'a>(&'a Node);
+
+impl Drop for Ended<'_> {
+    fn drop(&mut self) {
+        *lock(&self.0.under_way) = None;
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Does what the closure does, under a name.
+    struct Fake<F>(&'static str, F);
+
+    impl<F> Collector for Fake<F>
+    where
+        F: Fn(&mut Exposition) -> Result<(), CollectError> + Send + Sync,
+    {
+        fn name(&self) -> &'static str {
+            self.0
+        }
+
+        fn collect(&self, _: &Roots, out: &mut Exposition) -> Result<(), CollectError> {
+            self.1(out)
+        }
+    }
+
+    fn node(on: Vec<Arc<dyn Collector>>) -> Arc<Node> {
+        let roots = Roots {
+            proc: "/proc".into(),
+            sys: "/sys".into(),
+            rootfs: "/".into(),
+        };
+        Node::with(
+            on,
+            roots,
+            Metrics::new(&prometheus::Registry::new()).unwrap(),
+        )
+    }
+
+    #[expect(clippy::unnecessary_wraps, reason = "the shape of Collector::collect")]
+    fn works(out: &mut Exposition) -> Result<(), CollectError> {
+        out.gauge("node_works", "Works.").sample(&[], 1.0);
+        Ok(())
+    }
+
+    #[test]
+    fn a_failing_collector_does_not_fail_the_scrape() {
+        let fails = |out: &mut Exposition| {
+            out.gauge("node_before_failure", "Shown.").sample(&[], 1.0);
+            Err(CollectError::malformed("stat", "made up"))
+        };
+        let node = node(vec![
+            Arc::new(Fake("fails", fails)),
+            Arc::new(Fake("works", works)),
+        ]);
+        for _ in 0..2 {
+            let text = node.gather();
+            assert!(text.contains("\nnode_works 1\n"), "{text}");
+            assert!(text.contains("\nnode_before_failure 1\n"), "{text}");
+            assert!(text.contains("node_scrape_collector_success{collector=\"fails\"} 0\n"));
+            assert!(text.contains("node_scrape_collector_success{collector=\"works\"} 1\n"));
+        }
+    }
+
+    #[test]
+    fn a_hung_collector_is_left_out_and_not_asked_again() {
+        let hangs = |_: &mut Exposition| {
+            std::thread::sleep(Duration::from_secs(4));
+            Ok(())
+        };
+        let node = node(vec![
+            Arc::new(Fake("hangs", hangs)),
+            Arc::new(Fake("works", works)),
+        ]);
+        for limit in [Duration::from_secs(1), Duration::from_millis(100)] {
+            let begin = Instant::now();
+            let text = node.gather();
+            assert!(begin.elapsed() < limit, "{:?}", begin.elapsed());
+            assert!(text.contains("\nnode_works 1\n"), "{text}");
+            assert!(text.contains("node_scrape_collector_success{collector=\"hangs\"} 0\n"));
+        }
+    }
+
+    #[tokio::test]
+    async fn scrapes_at_the_same_time_share_one_gather_and_later_ones_do_not() {
+        let slow = |out: &mut Exposition| {
+            std::thread::sleep(Duration::from_millis(100));
+            works(out)
+        };
+        let node = node(vec![Arc::new(Fake("slow", slow))]);
+        let scrapers: Vec<_> = (0..8)
+            .map(|_| {
+                let node = node.clone();
+                tokio::spawn(async move { node.scrape().await.unwrap() })
+            })
+            .collect();
+        for scraper in scrapers {
+            assert!(!scraper.await.unwrap().is_empty());
+        }
+        assert_eq!(node.metrics.gathers.get(), 1);
+        node.scrape().await.unwrap();
+        assert_eq!(
+            (node.metrics.gathers.get(), node.metrics.scrapes.get()),
+            (2, 9)
+        );
+    }
+
+    #[tokio::test]
+    async fn a_scraper_that_hangs_up_does_not_end_the_gather_of_the_others() {
+        let slow = |out: &mut Exposition| {
+            std::thread::sleep(Duration::from_millis(100));
+            works(out)
+        };
+        let node = node(vec![Arc::new(Fake("slow", slow))]);
+        let first = tokio::time::timeout(Duration::from_millis(10), node.scrape());
+        assert!(first.await.is_err());
+        assert!(node.scrape().await.is_some());
+        assert_eq!(node.metrics.gathers.get(), 1);
+    }
+}

@@ -1,0 +1,35 @@
+//! Hashes of rendered text.
+
+use md5::Md5;
+use sha2::{Digest, Sha256};
+
+/// The first 16 hexadecimal digits of a SHA-256: enough to tell versions apart.
+#[must_use]
+pub fn short(text: impl AsRef<[u8]>) -> String {
+    let number = Sha256::digest(text)
+        .iter()
+        .take(8)
+        .fold(0_u64, |number, byte| (number << 8) | u64::from(*byte));
+    format!("{number:016x}")
+}
+
+/// The place of a name among `count` shards. It depends on nothing but the name, so that one
+/// change touches one shard.
+#[must_use]
+pub fn shard(name: &str, count: u8) -> u8 {
+    Sha256::digest(name)
+        .first()
+        .map_or(0, |byte| byte % count.max(1))
+}
+
+/// The value of Alertmanager's metric `alertmanager_config_hash` for a file: the first six bytes
+/// of its MD5 as a little-endian number, which a float holds exactly (`config/coordinator.go`).
+#[must_use]
+pub fn alertmanager(file: &str) -> f64 {
+    let number = Md5::digest(file)
+        .iter()
+        .take(6)
+        .rev()
+        .fold(0_u64, |number, byte| (number << 8) | u64::from(*byte));
+    number as f64
+}
