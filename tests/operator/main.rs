@@ -13,6 +13,7 @@ mod bench;
 mod kill;
 mod lease;
 mod objects;
+mod rights;
 mod volumes;
 mod whole;
 
@@ -44,4 +45,5 @@ async fn the_operator_runs_with_the_rights_of_the_chart_and_rests_when_nothing_c
     let bench = Bench::new(server).await;
     lease::one_of_two_acts_and_the_other_takes_over(&bench).await;
     whole::a_stack_runs_its_course(&bench).await;
+    whole::a_stack_in_a_watched_namespace_needs_no_right_in_the_cluster(&bench).await;
 }

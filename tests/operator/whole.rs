@@ -1,10 +1,6 @@
 //! The whole operator, with the rights that the chart gives it and no others.
 
-use std::{
-    fs,
-    path::Path,
-    time::{Duration, Instant},
-};
+use std::time::{Duration, Instant};
 
 use k8s_openapi::{
     api::{
@@ -14,7 +10,7 @@ use k8s_openapi::{
     apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition,
 };
 use kube::{
-    Api, Client,
+    Api,
     api::{
         ApiResource, DeleteParams, DynamicObject, ListParams, ObjectMeta, Patch, PatchParams,
         PostParams,
@@ -24,12 +20,13 @@ use masthead::{
     api::{rule::AlertRule, stack::MonitoringStack},
     controller::{self, lease::Timing, live},
 };
-use serde_json::{Value, json};
+use serde_json::json;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    apiserver::{ApiServer, OPERATOR, eventually},
+    apiserver::{ApiServer, OPERATOR, TENANT, eventually},
     bench::{Bench, args},
+    rights,
 };
 
 /// Where the chart installs the operator.
@@ -45,12 +42,12 @@ const TIMING: Timing = Timing {
 
 pub async fn a_stack_runs_its_course(bench: &Bench) {
     bench.server.namespace(HOME).await;
-    grant_what_the_chart_grants(&bench.client).await;
+    rights::cluster_wide(&bench.client).await;
     let stop = CancellationToken::new();
     let (client, token) = (bench.server.client(OPERATOR), stop.clone());
     let operator = tokio::spawn(controller::run_with(args(&[]), client, TIMING, token));
 
-    a_stack_becomes_objects_and_a_status(bench).await;
+    a_stack_becomes_objects_and_a_status(bench, NAMESPACE).await;
     a_rule_reaches_prometheus_files_within_a_second(bench).await;
     a_rule_that_no_stack_takes_says_so(bench).await;
     nothing_is_written_while_nothing_changes(&bench.server).await;
@@ -62,47 +59,43 @@ pub async fn a_stack_runs_its_course(bench: &Bench) {
     let leases: Api<Lease> = Api::namespaced(bench.client.clone(), HOME);
     let lease = leases.get("masthead").await.unwrap().spec.unwrap();
     assert_eq!(lease.holder_identity, None, "it is given back");
-    let mut refused = bench.server.requests();
-    refused.retain(|request| request.user == OPERATOR && request.code == 403);
+    nothing_was_refused(&bench.server, OPERATOR);
+}
+
+/// The same in namespaces: a role in each, and nothing in the cluster.
+pub async fn a_stack_in_a_watched_namespace_needs_no_right_in_the_cluster(bench: &Bench) {
+    const HOME: &str = "tenant-system";
+    bench.server.namespace(HOME).await;
+    bench.server.namespace("unwatched").await;
+    bench.server.namespace("watched").await;
+    rights::namespaced(&bench.client, HOME, &["watched"]).await;
+    let stop = CancellationToken::new();
+    let (client, token) = (bench.server.client(TENANT), stop.clone());
+    let flags = args(&["--namespace=tenant-system", "--watch-namespaces=watched"]);
+    let operator = tokio::spawn(controller::run_with(flags, client, TIMING, token));
+    bench.another("unwatched", "main", json!({})).await;
+    bench.another("watched", "main", json!({})).await;
+    has_objects_and_a_status(bench, "watched").await;
+    let stacks: Api<MonitoringStack> = Api::namespaced(bench.client.clone(), "unwatched");
+    assert_eq!(stacks.get("main").await.unwrap().status, None);
+    stop.cancel();
+    operator.await.unwrap().unwrap();
+    nothing_was_refused(&bench.server, TENANT);
+}
+
+fn nothing_was_refused(server: &ApiServer, user: &str) {
+    let mut refused = server.requests();
+    refused.retain(|request| request.user == user && request.code == 403);
     assert_eq!(refused, vec![], "the chart grants too little");
 }
 
-/// Installs the chart's roles, bound to the test's user instead of a service account.
-async fn grant_what_the_chart_grants(client: &Client) {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("manifests/install.yaml");
-    let text = fs::read_to_string(path).unwrap();
-    for document in text.split("\n---\n") {
-        let object: Value = serde_saphyr::from_str(document).unwrap_or_default();
-        let kind = object["kind"].as_str().unwrap_or_default().to_owned();
-        let plural = match kind.as_str() {
-            "ClusterRole" => "clusterroles",
-            "ClusterRoleBinding" => "clusterrolebindings",
-            "Role" => "roles",
-            "RoleBinding" => "rolebindings",
-            _ => continue,
-        };
-        let group = "rbac.authorization.k8s.io";
-        let resource = ApiResource {
-            group: group.into(),
-            version: "v1".into(),
-            api_version: format!("{group}/v1"),
-            kind,
-            plural: plural.into(),
-        };
-        let mut object: DynamicObject = serde_json::from_value(object).unwrap();
-        if object.data.get("subjects").is_some() {
-            object.data["subjects"] =
-                json!([{"kind": "User", "name": OPERATOR, "apiGroup": group}]);
-        }
-        let namespace = object.metadata.namespace.clone();
-        let api = live::api(client, &resource, namespace.as_deref());
-        api.create(&PostParams::default(), &object).await.unwrap();
-    }
+async fn a_stack_becomes_objects_and_a_status(bench: &Bench, namespace: &str) {
+    bench.stack(namespace, json!({})).await;
+    has_objects_and_a_status(bench, namespace).await;
 }
 
-async fn a_stack_becomes_objects_and_a_status(bench: &Bench) {
-    bench.stack(NAMESPACE, json!({})).await;
-    let stacks: Api<MonitoringStack> = Api::namespaced(bench.client.clone(), NAMESPACE);
+async fn has_objects_and_a_status(bench: &Bench, namespace: &str) {
+    let stacks: Api<MonitoringStack> = Api::namespaced(bench.client.clone(), namespace);
     eventually("the status speaks of the specification", async || {
         let status = stacks.get("main").await.unwrap().status.unwrap_or_default();
         status.observed_generation == Some(1) && !status.conditions.is_empty()
@@ -110,10 +103,10 @@ async fn a_stack_becomes_objects_and_a_status(bench: &Bench) {
     .await;
     let status = stacks.get("main").await.unwrap().status.unwrap();
     assert_eq!(status.problems, vec![], "nothing is left out");
-    let sets: Api<StatefulSet> = Api::namespaced(bench.client.clone(), NAMESPACE);
+    let sets: Api<StatefulSet> = Api::namespaced(bench.client.clone(), namespace);
     sets.get("main-prometheus").await.unwrap();
     let admin: Api<k8s_openapi::api::core::v1::Secret> =
-        Api::namespaced(bench.client.clone(), NAMESPACE);
+        Api::namespaced(bench.client.clone(), namespace);
     admin.get("main-grafana-admin").await.unwrap();
 }
 

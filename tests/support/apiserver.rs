@@ -35,6 +35,9 @@ pub const ADMIN: &str = "admin";
 /// A user that may do nothing until a role is bound to it.
 pub const OPERATOR: &str = "operator";
 
+/// Another one.
+pub const TENANT: &str = "tenant";
+
 const PATIENCE: Duration = Duration::from_mins(1);
 
 const AUDIT_POLICY: &str = "\
@@ -222,7 +225,9 @@ impl ApiServer {
     }
 
     fn write_files(&self) {
-        let tokens = format!("{ADMIN},{ADMIN},1,system:masters\n{OPERATOR},{OPERATOR},2\n");
+        let tokens = format!(
+            "{ADMIN},{ADMIN},1,system:masters\n{OPERATOR},{OPERATOR},2\n{TENANT},{TENANT},3\n"
+        );
         fs::write(self.path("tokens.csv"), tokens).unwrap();
         fs::write(self.path("audit.yaml"), AUDIT_POLICY).unwrap();
         let made = Command::new("openssl")
