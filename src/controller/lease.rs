@@ -104,7 +104,10 @@ impl Candidate {
     pub async fn acquire(&mut self, stop: &CancellationToken, mut looked: impl FnMut()) -> bool {
         loop {
             let look = tokio::time::timeout(self.timing.deadline, self.look());
-            match look.await {
+            let Some(look) = stop.run_until_cancelled(look).await else {
+                return false;
+            };
+            match look {
                 Ok(Ok(held)) => {
                     looked();
                     if held {
@@ -114,11 +117,8 @@ impl Candidate {
                 Ok(Err(error)) => tracing::warn!(%error, "the Lease cannot be taken"),
                 Err(_) => tracing::warn!("the Lease cannot be taken: no answer"),
             }
-            if stop
-                .run_until_cancelled(tokio::time::sleep(self.timing.retry))
-                .await
-                .is_none()
-            {
+            let pause = tokio::time::sleep(self.timing.retry);
+            if stop.run_until_cancelled(pause).await.is_none() {
                 return false;
             }
         }
@@ -151,6 +151,12 @@ impl Candidate {
 
     /// Gives the Lease back, so that a peer need not wait for it to expire.
     pub async fn release(&mut self) -> Result<(), Error> {
+        let patience = self.timing.deadline;
+        let given_back = tokio::time::timeout(patience, self.give_back()).await;
+        given_back.unwrap_or(Err(Error::Timeout(patience)))
+    }
+
+    async fn give_back(&self) -> Result<(), Error> {
         let Some(mut lease) = self.get().await? else {
             return Ok(());
         };

@@ -1,7 +1,7 @@
 //! One look at one stack: the list of the steps.
 
 use std::{
-    collections::BTreeSet,
+    collections::{BTreeMap, BTreeSet},
     convert::Infallible,
     sync::Arc,
     time::{Duration, Instant},
@@ -13,17 +13,18 @@ use kube::{Api, Resource, core::error_boundary::InvalidObject, runtime::controll
 
 use super::{
     apply::Applied,
-    context::{Context, Guarded, Scope},
-    deliver, dereference,
+    context::{Context, Guarded, Rule, Scope},
+    deliver::{self, ConfigState},
+    dereference,
     error::Error,
     live, observe,
     pace::Outcome,
     prune, status, volumes,
 };
 use crate::{
-    api::{rule::AlertRule, stack::MonitoringStack, status::StackStatus},
+    api::{component::Component, rule::AlertRule, stack::MonitoringStack, status::StackStatus},
     render::{self, objects::Object},
-    resolve::{self, RuleVerdict, model::Stack, problem::Problem},
+    resolve::{self, Resolution, RuleVerdict, model::Stack, problem::Problem},
 };
 
 /// A reconcile that takes longer hangs; the next one starts over.
@@ -100,21 +101,8 @@ async fn steps(stack: &Guarded, scope: &Scope) -> Result<Outcome, Error> {
     let now = Timestamp::now();
     let new = status::stack_status(old, generation, &resolution, &applied, &seen, &configs, now);
     context.publisher.stack(&stack.metadata, old, &new).await?;
-    let loaded: BTreeSet<String> = configs
-        .values()
-        .flat_map(|config| config.rules.iter().cloned())
-        .collect();
-    let id = format!("{namespace}/{}", model.name);
-    let (publisher, verdicts) = (&context.publisher, &resolution.rules);
-    publisher
-        .rules(&id, &inputs.rules, verdicts, &loaded, now)
-        .await?;
-    for rule in broken {
-        undecodable_rule(context, &id, rule.0.as_ref().err(), now).await?;
-    }
-    let mut files = verdicts.iter().filter_map(|verdict| verdict.file.as_ref());
-    let loaded =
-        configs.values().all(|config| config.loaded) && files.all(|file| loaded.contains(file));
+    let listed = tell_rules(context, &resolution, &inputs.rules, &broken, &configs, now).await?;
+    let loaded = listed && configs.values().all(|config| config.loaded);
     Ok(outcome(model, &applied, &new, loaded))
 }
 
@@ -153,6 +141,32 @@ pub async fn converge(
     applied.failed.extend(pruned.failed);
     applied.skipped.extend(grown.problems);
     Ok(applied)
+}
+
+/// Tells each rule what became of it. True when the processes list all that were taken.
+async fn tell_rules(
+    context: &Context,
+    resolution: &Resolution,
+    rules: &[AlertRule],
+    broken: &[Arc<Rule>],
+    configs: &BTreeMap<Component, ConfigState>,
+    now: Timestamp,
+) -> Result<bool, Error> {
+    let listed: BTreeSet<String> = configs
+        .values()
+        .flat_map(|config| config.rules.iter().cloned())
+        .collect();
+    let stack = format!("{}/{}", resolution.stack.namespace, resolution.stack.name);
+    let verdicts = &resolution.rules;
+    let publisher = &context.publisher;
+    publisher
+        .rules(&stack, rules, verdicts, &listed, now)
+        .await?;
+    for rule in broken {
+        undecodable_rule(context, &stack, rule.0.as_ref().err(), now).await?;
+    }
+    let mut files = verdicts.iter().filter_map(|verdict| verdict.file.as_ref());
+    Ok(files.all(|file| listed.contains(file)))
 }
 
 fn outcome(stack: &Stack, applied: &Applied, status: &StackStatus, loaded: bool) -> Outcome {

@@ -43,10 +43,34 @@ const TIMING: Timing = Timing {
 pub async fn a_stack_runs_its_course(bench: &Bench) {
     bench.server.namespace(HOME).await;
     rights::cluster_wide(&bench.client).await;
+    let bindings: Api<ClusterRoleBinding> = Api::all(bench.client.clone());
+    let left = json!({
+        "metadata": {"name": "left-by-a-stack-long-gone", "labels": {
+            "app.kubernetes.io/managed-by": "masthead", "masthead.dev/stack-uid": "gone",
+        }},
+        "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "view"},
+    });
+    let left = serde_json::from_value(left).unwrap();
+    bindings
+        .create(&PostParams::default(), &left)
+        .await
+        .unwrap();
+
     let stop = CancellationToken::new();
     let (client, token) = (bench.server.client(OPERATOR), stop.clone());
     let operator = tokio::spawn(controller::run_with(args(&[]), client, TIMING, token));
 
+    eventually(
+        "what a stack left while no operator ran is swept",
+        async || {
+            bindings
+                .get_opt("left-by-a-stack-long-gone")
+                .await
+                .unwrap()
+                .is_none()
+        },
+    )
+    .await;
     a_stack_becomes_objects_and_a_status(bench, NAMESPACE).await;
     a_rule_reaches_prometheus_files_within_a_second(bench).await;
     a_rule_that_no_stack_takes_says_so(bench).await;
