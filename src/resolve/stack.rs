@@ -157,6 +157,8 @@ fn resolve_loki(spec: &MonitoringStackSpec) -> Result<Loki, Problem> {
         }
         .resolve()?,
         retention: format!("{}h", millis.div_ceil(3_600_000)),
+        // Rules over logs are judged, and refused, by `rules::problems`.
+        rule_files: BTreeMap::new(),
     })
 }
 
