@@ -12,7 +12,7 @@ use super::{digest, meta::RENDERED_ANNOTATION};
 pub enum Stage {
     /// Service accounts and bindings.
     Access,
-    /// `ConfigMaps` and Secrets.
+    /// `ConfigMaps`, Secrets and claims.
     Config,
     /// Services, network policies and disruption budgets.
     Network,
