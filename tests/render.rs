@@ -1,5 +1,8 @@
 //! The render stage from outside: what it makes of a stack, and what the real programs make of it.
 
+// What fails here fails a test; clippy knows only the functions marked as tests.
+#![allow(clippy::panic, clippy::unwrap_used)]
+
 #[path = "support/stack.rs"]
 mod stack;
 

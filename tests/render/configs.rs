@@ -247,7 +247,7 @@ fn check_with_promtool(promtool: &PathBuf, rule: RuleEntry, expected: &serde_jso
     let folder = tempfile::tempdir().unwrap();
     let (name, text) = rule_files(&stack).pop_first().unwrap();
     fs::write(folder.path().join(&name), text).unwrap();
-    let test = json!({
+    let cases = json!({
         "rule_files": [name],
         "tests": [{"alert_rule_test": [{
             "eval_time": "0s", "alertname": "no", "exp_alerts": [expected],
@@ -255,12 +255,12 @@ fn check_with_promtool(promtool: &PathBuf, rule: RuleEntry, expected: &serde_jso
     });
     let file = folder.path().join("test.yaml");
     // Go's YAML parser refuses some characters that JSON lets stand.
-    let text: String = test.to_string().chars().map(escaped).collect();
-    fs::write(&file, text).unwrap();
+    let escaped: String = cases.to_string().chars().map(escape).collect();
+    fs::write(&file, escaped).unwrap();
     tool::run(Command::new(promtool).args(["test", "rules"]).arg(&file));
 }
 
-fn escaped(character: char) -> String {
+fn escape(character: char) -> String {
     match u32::from(character) {
         code @ 0x7f..=0xffff => format!("\\u{code:04x}"),
         _ => character.to_string(),
