@@ -140,11 +140,14 @@ def start_dnsmasq():
 
 
 def attempt(action, *args):
-    """A refused write (the mirror may lag behind our own last one) is tried again at the next look."""
+    """A failed step (the mirror may lag behind our own last write) is tried again at the next look.
+
+    Whatever is odd about one object must not stop the others, so this catches everything.
+    """
     try:
         action(*args)
-    except (ApiError, OSError, http.client.HTTPException) as error:
-        log(f"{action.__name__}: {error}")
+    except Exception as error:
+        log(f"{action.__name__}: {error!r}")
 
 
 def serve_names(dnsmasq, services, endpoints):
@@ -207,11 +210,14 @@ def provision(claim):
 def expand(claim, volume):
     """A folder has no size: growing one is a matter of saying so, to the volume and then to the claim."""
     meta = claim["metadata"]
-    size = {"capacity": {"storage": claim["spec"]["resources"]["requests"]["storage"]}}
+    wanted = claim["spec"]["resources"]["requests"]["storage"]
+    if quantity(wanted) <= quantity(claim["status"]["capacity"]["storage"]):
+        return
+    size = {"capacity": {"storage": wanted}}
     call("PATCH", f"/api/v1/persistentvolumes/{volume['metadata']['name']}", {"spec": size})
     path = f"/api/v1/namespaces/{meta['namespace']}/persistentvolumeclaims/{meta['name']}/status"
     call("PATCH", path, {"status": size})
-    log(f"{meta['namespace']}/{meta['name']}: now {size['capacity']['storage']}")
+    log(f"{meta['namespace']}/{meta['name']}: now {wanted}")
 
 
 def remove(volume):
@@ -235,16 +241,11 @@ def serve_volumes(claims, volumes):
         if volume is None:
             if not claim["spec"].get("volumeName"):
                 attempt(provision, claim)
-        elif claim.get("status", {}).get("phase") == "Bound" and grows(claim):
+        elif claim.get("status", {}).get("phase") == "Bound":
             attempt(expand, claim, volume)
     for volume in by_name.values():
         if volume.get("status", {}).get("phase") == "Released" and not volume["metadata"].get("deletionTimestamp"):
             attempt(remove, volume)
-
-
-def grows(claim):
-    wanted = claim["spec"]["resources"]["requests"]["storage"]
-    return quantity(wanted) > quantity(claim["status"]["capacity"]["storage"])
 
 
 def main():

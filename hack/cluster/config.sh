@@ -53,6 +53,8 @@ process_identity() {
     stat=$(cat "/proc/$1/stat" 2>/dev/null) || return 1
     # The name in parentheses may hold anything; the start time is the 20th field after it.
     stat="${stat##*) }"
+    # Dead, and only waiting for its parent to notice.
+    [[ "$stat" != Z* ]] || return 1
     printf '%s %s %s\n' "$1" "$(cut -d' ' -f20 <<<"$stat")" "$(cat /proc/sys/kernel/random/boot_id)"
 }
 

@@ -24,9 +24,6 @@ def layer(folder, owners):
             info.uid, info.gid = owners.get("/" + info.name, (0, 0))
             info.uname = info.gname = ""
             info.mtime = 0
-            # Hard links within the folder would need their target first; plain copies do not.
-            if info.islnk():
-                info.type, info.linkname, info.size = tarfile.REGTYPE, "", path.stat().st_size
             if info.isreg():
                 with path.open("rb") as file:
                     tar.addfile(info, file)

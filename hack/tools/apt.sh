@@ -9,7 +9,7 @@ debian_mirror() {
     local uri
     # shellcheck disable=SC2016 # apt expands these
     uri=$(apt-get indextargets --format '$(CREATED_BY) $(COMPONENT) $(RELEASE) $(REPO_URI)' |
-        awk '$1 == "Packages" && $2 == "main" && $3 !~ /-/ { print $4; exit }')
+        awk '$1 == "Packages" && $2 == "main" && $3 !~ /-/ && !seen++ { print $4 }')
     [ -n "$uri" ] || die "apt knows no Debian mirror (run apt-get update first)"
     printf '%s\n' "$uri"
 }

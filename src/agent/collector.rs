@@ -76,3 +76,63 @@ impl CollectError {
         matches!(self, Self::Read { source, .. } if source.kind() == std::io::ErrorKind::NotFound)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::agent::exposition::merge;
+    use proptest::prelude::*;
+
+    #[test]
+    fn names_are_unique_and_sorted() {
+        let all = all(None);
+        assert!(all.is_sorted_by(|a, b| a.name() < b.name()));
+    }
+
+    /// Bytes that are often close to what the kernel writes.
+    fn contents() -> impl Strategy<Value = Vec<u8>> {
+        let line = prop_oneof![
+            any::<Vec<u8>>(),
+            "(cpu[0-9]{0,3}|intr|ctxt|pgpgin|MemFree:|8 0 sda|lo:)?( *[0-9]{1,20}){0,20}( kB)?\n"
+                .prop_map(String::into_bytes),
+            "[0-9]{1,3} 1 [0-9]{1,12}:0 / /[a-z\\\\0-9]{0,9} (ro|rw) - ext4 .{0,5} rw\n"
+                .prop_map(String::into_bytes),
+        ];
+        proptest::collection::vec(line, 0..6).prop_map(|lines| lines.concat())
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(64))]
+        #[test]
+        fn whatever_the_files_hold_every_collector_ends_with_well_formed_lines(
+            contents in contents(),
+        ) {
+            let folder = tempfile::tempdir().unwrap();
+            let path = folder.path();
+            std::fs::create_dir_all(path.join("1/net")).unwrap();
+            let clocksource = path.join("devices/system/clocksource/clocksource0");
+            std::fs::create_dir_all(&clocksource).unwrap();
+            std::fs::create_dir_all(path.join("devices/system/cpu")).unwrap();
+            std::fs::create_dir_all(path.join("etc")).unwrap();
+            for file in [
+                "stat", "meminfo", "loadavg", "diskstats", "vmstat", "1/mountinfo", "1/net/dev",
+                "etc/hostname", "etc/localtime", "devices/system/cpu/isolated",
+            ] {
+                std::fs::write(path.join(file), &contents).unwrap();
+            }
+            for file in ["available_clocksource", "current_clocksource"] {
+                std::fs::write(clocksource.join(file), &contents).unwrap();
+            }
+            let roots = Roots { proc: path.into(), sys: path.into(), rootfs: path.into() };
+            for collector in all(None) {
+                let mut out = Exposition::default();
+                let _failed = collector.collect(&roots, &mut out).is_err();
+                for line in merge([&out]).lines().filter(|line| !line.starts_with("# ")) {
+                    let (series, value) = line.rsplit_once(' ').unwrap();
+                    prop_assert!(series.starts_with("node_"), "{}", line);
+                    prop_assert!(value.parse::<f64>().is_ok(), "{}", line);
+                }
+            }
+        }
+    }
+}

@@ -75,3 +75,37 @@ fn read(path: &Path) -> Result<String, CollectError> {
     Ok(String::from_utf8(bytes)
         .unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned()))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bytes_that_are_no_utf8_are_replaced() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("mounts");
+        std::fs::write(&file, b"/mnt/\xff x\n").unwrap();
+        assert_eq!(read(&file).unwrap(), "/mnt/\u{fffd} x\n");
+        let error = read(&folder.path().join("none")).unwrap_err();
+        assert!(
+            error.is_absent() && error.to_string().contains("/none: "),
+            "{error}"
+        );
+    }
+
+    #[test]
+    fn the_hosts_paths_stay_below_its_root() {
+        let roots = |rootfs: &str| Roots {
+            proc: "/proc".into(),
+            sys: "/sys".into(),
+            rootfs: rootfs.into(),
+        };
+        assert_eq!(
+            roots("/host/root").in_rootfs("/var/lib"),
+            Path::new("/host/root/var/lib")
+        );
+        assert_eq!(roots("/host/root").in_rootfs("/"), Path::new("/host/root/"));
+        assert_eq!(roots("/").in_rootfs("/var"), Path::new("/var"));
+        assert!(roots("/").native() && !roots("/host/root").native());
+    }
+}

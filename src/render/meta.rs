@@ -9,6 +9,8 @@ use crate::{
     resolve::model::Stack,
 };
 
+use super::digest;
+
 /// The value of `app.kubernetes.io/managed-by` and the field manager of every apply.
 pub const MANAGER: &str = "masthead";
 /// Who made the object.
@@ -60,6 +62,51 @@ pub fn owned(stack: &Stack, component: Component, name: impl Into<String>) -> Ob
         owner_references: owner(stack).map(|owner| vec![owner]),
         ..ObjectMeta::default()
     }
+}
+
+/// The metadata of an object in the stack's namespace that outlives the stack.
+#[must_use]
+pub fn kept(stack: &Stack, component: Component, name: impl Into<String>) -> ObjectMeta {
+    ObjectMeta {
+        owner_references: None,
+        ..owned(stack, component, name)
+    }
+}
+
+/// The metadata of a cluster-scoped object: no owner reference can bind it, so it carries the
+/// stack's uid and namespace, and the controller sweeps it.
+#[must_use]
+pub fn cluster_scoped(stack: &Stack, component: Component, role: &str) -> ObjectMeta {
+    let mut labels = labels(stack, component);
+    labels.insert(STACK_UID_LABEL.into(), stack.uid.clone());
+    labels.insert(STACK_NAMESPACE_LABEL.into(), stack.namespace.clone());
+    let (namespace, name) = (&stack.namespace, &stack.name);
+    // Namespace and name may both hold dashes: the hash tells `a-b` `c` from `a` `b-c`.
+    let hash: String = digest::short(format!("{namespace}/{name}"))
+        .chars()
+        .take(8)
+        .collect();
+    ObjectMeta {
+        name: Some(format!("{MANAGER}-{namespace}-{name}-{hash}-{role}")),
+        labels: Some(labels),
+        ..ObjectMeta::default()
+    }
+}
+
+/// The metadata of a pod; a configuration that is read at the start only is told by its hash.
+#[must_use]
+pub fn pod(stack: &Stack, component: Component, config_hash: Option<String>) -> ObjectMeta {
+    ObjectMeta {
+        labels: Some(labels(stack, component)),
+        annotations: config_hash.map(|hash| [(CONFIG_ANNOTATION.to_owned(), hash)].into()),
+        ..ObjectMeta::default()
+    }
+}
+
+/// The name of the Service that gives each pod of a StatefulSet a name of its own.
+#[must_use]
+pub fn headless_name(stack: &Stack, component: Component) -> String {
+    format!("{}-headless", stack.child_name(component))
 }
 
 /// The stack as owner; none when rendered without a cluster.

@@ -1,15 +1,49 @@
 //! From the resolved stack to Kubernetes objects: pure and infallible.
+//!
+//! One file per workload, each a function from the stack to its objects. A new workload is a field
+//! of the stack, a file here, a line in `COMPONENTS`, and the ports it opens in [`flows`]:
+//! Services, network policies, scrape jobs, hardening and probes follow from those. Metadata comes
+//! from [`meta`] alone; what depends on a component's version is in the table of `version`.
 
+mod access;
+mod agent;
+mod alertmanager;
+pub mod config;
+mod digest;
+mod files;
+pub mod flows;
+mod grafana;
+mod loki;
 pub mod meta;
+mod network;
 pub mod objects;
+mod pod;
+mod prometheus;
+mod rules;
+mod stateful_set;
+mod version;
+mod volume;
 
 use crate::{api::component::Component, resolve::model::Stack};
 use objects::Objects;
 
+/// The components: each renders itself, or nothing when the stack has it not.
+const COMPONENTS: [fn(&Stack) -> Objects; 5] = [
+    prometheus::objects,
+    alertmanager::objects,
+    loki::objects,
+    grafana::objects,
+    agent::objects,
+];
+
 /// Every object of a stack. The same stack gives the same bytes.
 #[must_use]
-pub fn render(_stack: &Stack) -> Objects {
-    Objects::default()
+pub fn render(stack: &Stack) -> Objects {
+    let mut objects = Objects::default();
+    for component in COMPONENTS {
+        objects.extend(component(stack));
+    }
+    objects.sealed()
 }
 
 /// How to prove that the processes of a component run the configuration that was rendered.
@@ -38,6 +72,9 @@ pub enum Proof {
 
 /// The components whose configuration is reloaded while they run.
 #[must_use]
-pub fn deliveries(_stack: &Stack) -> Vec<Delivery> {
-    Vec::new()
+pub fn deliveries(stack: &Stack) -> Vec<Delivery> {
+    [prometheus::delivery(stack), alertmanager::delivery(stack)]
+        .into_iter()
+        .flatten()
+        .collect()
 }

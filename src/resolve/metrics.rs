@@ -98,7 +98,8 @@ fn retention_size(metrics: &MetricsSpec, volume: &str) -> Result<String, Problem
     let bytes = match &metrics.retention_size {
         Some(given) => quantity::parse_bytes(&given.0),
         None => quantity::parse_bytes(volume)
-            .and_then(|bytes| (bytes / 100).checked_mul(defaults::RETENTION_VOLUME_PERCENT)),
+            .and_then(|bytes| bytes.checked_mul(defaults::RETENTION_VOLUME_PERCENT))
+            .map(|bytes| bytes / 100),
     };
     match bytes.map(|bytes| bytes >> 20) {
         Some(mebibytes @ 1..) => Ok(format!("{mebibytes}MB")),

@@ -15,7 +15,7 @@ use crate::api::{
 /// One valid stack.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Stack {
-    /// `metadata.name`: at most 40 characters, a DNS label.
+    /// `metadata.name`: at most [`Stack::MAX_NAME`] characters, a DNS label.
     pub name: String,
     /// `metadata.namespace`.
     pub namespace: String,
@@ -233,6 +233,9 @@ pub struct Loki {
     pub workload: Workload,
     /// Time to keep, whole hours, as Loki writes it: `720h`.
     pub retention: String,
+    /// Rule files by name (`<namespace>-<name>-<uid>.yaml`), each a valid, complete document: one
+    /// that Loki cannot parse hides all the others from its ruler.
+    pub rule_files: BTreeMap<String, RuleFile>,
 }
 
 /// Grafana.
@@ -266,6 +269,11 @@ pub struct Agent {
 }
 
 impl Stack {
+    /// The longest `metadata.name`. The longest component's name is `alertmanager`, and a
+    /// StatefulSet's name may have 52 characters: its pods carry it in the label
+    /// `controller-revision-hash`, followed by a dash and up to ten more.
+    pub const MAX_NAME: usize = 39;
+
     /// The name of a component's objects: `<stack>-<component>`.
     #[must_use]
     pub fn child_name(&self, component: Component) -> String {
@@ -288,6 +296,12 @@ impl Stack {
     #[must_use]
     pub fn has(&self, component: Component) -> bool {
         self.workload(component).is_some()
+    }
+
+    /// Whether a component is there to be talked to: enabled, or held as it is.
+    #[must_use]
+    pub fn runs(&self, component: Component) -> bool {
+        self.has(component) || self.held.contains(&component)
     }
 
     /// The components that are enabled.

@@ -1,0 +1,88 @@
+//! What every reconcile needs, made once.
+
+use kube::{Client, core::DeserializeGuard, runtime::reflector::Store};
+use tokio::sync::Semaphore;
+
+use super::{
+    apply::Applier, backend::Backends, discovery::Discovery, events::Events, memory::Memory,
+    metrics::Metrics, pace::Pace, publish::Publisher,
+};
+use crate::{
+    api::{rule::AlertRule, stack::MonitoringStack},
+    cli::ControllerArgs,
+    resolve::model::Operator,
+};
+
+/// A stack as the watch gives it: one that cannot be decoded does not stop the others.
+pub type Guarded = DeserializeGuard<MonitoringStack>;
+/// A rule as the watch gives it.
+pub type Rule = DeserializeGuard<AlertRule>;
+
+/// Stacks reconciled at the same time, in the whole process.
+pub const CONCURRENT: usize = 4;
+
+/// What every reconcile needs.
+pub struct Context {
+    /// Talks to the API server.
+    pub client: Client,
+    /// Who renders.
+    pub operator: Operator,
+    /// What the API server serves.
+    pub discovery: Discovery,
+    /// What was written before.
+    pub memory: Memory,
+    /// Applies objects.
+    pub applier: Applier,
+    /// Talks to Prometheus and its like.
+    pub backends: Backends,
+    /// Writes statuses and Events.
+    pub publisher: Publisher,
+    /// The operator's own metrics.
+    pub metrics: Metrics,
+    /// When to come back.
+    pub pace: Pace,
+    /// Bounds how many stacks are reconciled at once.
+    pub slots: Semaphore,
+}
+
+impl Context {
+    /// Everything from the command line and a client. `in_cluster`: pods can be reached directly.
+    #[must_use]
+    pub fn new(args: &ControllerArgs, client: Client, metrics: Metrics, in_cluster: bool) -> Self {
+        let discovery = Discovery::new(client.clone());
+        let memory = Memory::default();
+        let events = Events::new(client.clone(), &args.pod_name);
+        Self {
+            operator: Operator {
+                image: args.image.clone(),
+                namespace: args.namespace.clone(),
+                role_prefix: args.role_prefix.clone(),
+                cluster_domain: args.cluster_domain.clone(),
+                cluster_wide: args.watch_namespaces.is_empty(),
+            },
+            applier: Applier::new(client.clone(), discovery.clone(), memory.clone()),
+            backends: Backends::new(client.clone(), in_cluster),
+            publisher: Publisher::new(client.clone(), events, metrics.clone()),
+            pace: Pace::default(),
+            slots: Semaphore::new(CONCURRENT),
+            client,
+            discovery,
+            memory,
+            metrics,
+        }
+    }
+
+    /// Forgets a stack that is gone.
+    pub fn forget(&self, uid: &str) {
+        self.memory.forget(uid);
+        self.pace.forget(uid);
+    }
+}
+
+/// One watched namespace, or the whole cluster.
+pub struct Scope {
+    /// What all scopes share.
+    pub context: std::sync::Arc<Context>,
+    /// The `AlertRules` in this scope.
+    pub rules: Store<Rule>,
+}

@@ -1,0 +1,235 @@
+//! One look at one stack: the list of the steps.
+
+use std::{
+    convert::Infallible,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use jiff::Timestamp;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use kube::{Api, Resource, core::error_boundary::InvalidObject, runtime::controller::Action};
+
+use super::{
+    apply::Applied,
+    context::{Context, Guarded, Scope},
+    deliver, dereference,
+    error::Error,
+    live, observe,
+    pace::Outcome,
+    prune, status, volumes,
+};
+use crate::{
+    api::{component::Component, rule::AlertRule, stack::MonitoringStack, status::StackStatus},
+    render::{self, objects::Object},
+    resolve::{self, RuleVerdict, model::Stack, problem::Problem},
+};
+
+/// A reconcile that takes longer hangs; the next one starts over.
+const LIMIT: Duration = Duration::from_mins(2);
+
+/// Looks at one stack and tells when to look again. Whatever fails is logged, counted and, the
+/// first time in a row, told by an Event.
+pub async fn reconcile(stack: Arc<Guarded>, scope: Arc<Scope>) -> Result<Action, Infallible> {
+    let context = &scope.context;
+    let permit = context.slots.acquire().await;
+    let started = Instant::now();
+    let result = match tokio::time::timeout(LIMIT, steps(&stack, &scope)).await {
+        Ok(result) => result,
+        Err(_) => Err(Error::Timeout(LIMIT)),
+    };
+    drop(permit);
+    let failure = result.as_ref().err().map(Error::category);
+    context
+        .metrics
+        .reconciled(started.elapsed(), failure, Timestamp::now());
+    let metadata = stack.meta();
+    let uid = metadata.uid.as_deref().unwrap_or_default();
+    let pause = context
+        .pace
+        .after(uid, *result.as_ref().unwrap_or(&Outcome::Failed));
+    if let Err(error) = result {
+        tell(context, metadata, uid, &error).await;
+    }
+    Ok(Action::requeue(pause))
+}
+
+async fn steps(stack: &Guarded, scope: &Scope) -> Result<Outcome, Error> {
+    let context = &*scope.context;
+    let cached = match &stack.0 {
+        Ok(cached) => cached,
+        Err(invalid) => return undecodable(context, invalid).await,
+    };
+    // The cache may not have the status written last; deciding on it would write it again.
+    let Some(stack) = fresh(context, &cached.metadata).await? else {
+        return Ok(Outcome::Settled);
+    };
+
+    // 1. Fetch what the stack refers to.
+    let namespace = stack.metadata.namespace.as_deref().unwrap_or_default();
+    let (rules, broken) = dereference::rules_of(&scope.rules, namespace);
+    let (client, operator) = (&context.client, &context.operator);
+    let inputs =
+        dereference::dereference(client, &context.discovery, operator, &stack, rules).await?;
+
+    // 2. Make one valid model of it, or say why there is none.
+    let old = stack.status.as_ref();
+    let generation = stack.metadata.generation;
+    let resolution = match resolve::resolve(&stack, &inputs) {
+        Ok(resolution) => resolution,
+        Err(problems) => {
+            let new = status::broken_status(old, generation, &problems, Timestamp::now());
+            context.publisher.stack(&stack.metadata, old, &new).await?;
+            return Ok(Outcome::Settled);
+        }
+    };
+    let model = &resolution.stack;
+
+    // 3. Render, 4. apply, 5. prune.
+    let objects = render::render(model).into_ordered();
+    let applied = converge(context, model, &objects).await?;
+
+    // 6. Bring the configuration into the processes and ask what they have loaded.
+    let deliveries = render::deliveries(model);
+    let changed = &applied.changed;
+    let configs = deliver::deliver(client, &context.backends, model, &deliveries, changed).await;
+
+    // 7. Observe, 8. tell.
+    let seen = observe::observe(client, &context.backends, model).await?;
+    let now = Timestamp::now();
+    let new = status::stack_status(old, generation, &resolution, &applied, &seen, &configs, now);
+    context.publisher.stack(&stack.metadata, old, &new).await?;
+    let loaded = configs
+        .get(&Component::Prometheus)
+        .map(|config| &config.rules);
+    let (name, verdicts) = (&model.name, &resolution.rules);
+    context
+        .publisher
+        .rules(name, &inputs.rules, verdicts, loaded, now)
+        .await?;
+    for rule in broken {
+        undecodable_rule(context, name, rule.0.as_ref().err(), now).await?;
+    }
+    Ok(outcome(
+        model,
+        &applied,
+        &new,
+        configs.values().all(|config| config.loaded),
+    ))
+}
+
+/// The stack as the server has it now; none when it is going or gone.
+async fn fresh(context: &Context, cached: &ObjectMeta) -> Result<Option<MonitoringStack>, Error> {
+    let name = cached.name.as_deref().ok_or(Error::Incomplete("a name"))?;
+    let namespace = cached.namespace.as_deref();
+    let namespace = namespace.ok_or(Error::Incomplete("a namespace"))?;
+    let api: Api<MonitoringStack> = Api::namespaced(context.client.clone(), namespace);
+    let stack = api
+        .get_opt(name)
+        .await
+        .map_err(Error::doing(format!("read MonitoringStack {name}")))?;
+    Ok(stack.filter(|stack| stack.metadata.deletion_timestamp.is_none()))
+}
+
+/// Makes the server have what was rendered and nothing else, unless the stack is paused.
+async fn converge(context: &Context, stack: &Stack, objects: &[Object]) -> Result<Applied, Error> {
+    if stack.paused {
+        return Ok(Applied::default());
+    }
+    let client = &context.client;
+    let live = live::list(client, &context.discovery, stack, objects).await?;
+    let mut applied = context.applier.apply(stack, &live, objects).await?;
+    let pruned = prune::prune(client, stack, &live, objects).await;
+    let grown = volumes::grow(client, stack, objects).await?;
+    let metrics = &context.metrics;
+    metrics.applied.inc_by(applied.writes as u64);
+    metrics.pruned.inc_by(pruned.deleted as u64);
+    metrics.wrote(applied.writes + pruned.deleted + grown.writes);
+    applied.writes += pruned.deleted + grown.writes;
+    applied.failed.extend(pruned.failed);
+    applied.skipped.extend(grown.problems);
+    Ok(applied)
+}
+
+fn outcome(stack: &Stack, applied: &Applied, status: &StackStatus, loaded: bool) -> Outcome {
+    let ready = |status: &StackStatus| {
+        let mut conditions = status.conditions.iter();
+        conditions.any(|condition| condition.type_ == "Ready" && condition.status == "True")
+    };
+    if !applied.failed.is_empty() {
+        Outcome::Failed
+    } else if stack.paused || loaded && ready(status) {
+        Outcome::Settled
+    } else {
+        Outcome::OnItsWay
+    }
+}
+
+/// Says on a stack that it cannot be decoded. The others do not notice.
+async fn undecodable(context: &Context, invalid: &InvalidObject) -> Result<Outcome, Error> {
+    let metadata = &invalid.metadata;
+    let publisher = &context.publisher;
+    let old = publisher
+        .status_of::<MonitoringStack, StackStatus>(metadata)
+        .await?;
+    let problem = Problem::new("spec", format!("cannot be read: {}", invalid.error));
+    let now = Timestamp::now();
+    let new = status::broken_status(old.as_ref(), metadata.generation, &[problem], now);
+    match publisher.stack(metadata, old.as_ref(), &new).await {
+        Ok(()) => Ok(Outcome::Settled),
+        // The server refuses the whole object as it is, so an Event has to do.
+        Err(error) => {
+            tracing::warn!(%error, "no status on a stack that cannot be read");
+            Err(Error::Undecodable(invalid.error.clone()))
+        }
+    }
+}
+
+async fn undecodable_rule(
+    context: &Context,
+    stack: &str,
+    invalid: Option<&InvalidObject>,
+    now: Timestamp,
+) -> Result<(), Error> {
+    let Some(invalid) = invalid else {
+        return Ok(());
+    };
+    let metadata = &invalid.metadata;
+    let verdict = RuleVerdict {
+        namespace: metadata.namespace.clone().unwrap_or_default(),
+        name: metadata.name.clone().unwrap_or_default(),
+        generation: metadata.generation,
+        count: 0,
+        file: None,
+        problems: vec![Problem::new(
+            "spec",
+            format!("cannot be read: {}", invalid.error),
+        )],
+    };
+    let publisher = &context.publisher;
+    let old = publisher.status_of::<AlertRule, _>(metadata).await?;
+    let new = status::rule_status(old.as_ref(), &verdict, stack, false, now);
+    if old.as_ref() == Some(&new) {
+        return Ok(());
+    }
+    if let Err(error) = publisher.patch::<AlertRule>(metadata, &new).await {
+        // One rule that cannot even be told why must not hold up the stack.
+        tracing::warn!(%error, rule = %verdict.name, "no status on a rule that cannot be read");
+    }
+    Ok(())
+}
+
+async fn tell(context: &Context, metadata: &ObjectMeta, uid: &str, error: &Error) {
+    let name = metadata.name.as_deref().unwrap_or_default();
+    let namespace = metadata.namespace.as_deref().unwrap_or_default();
+    tracing::warn!(%error, namespace, name, "reconcile failed");
+    if context.pace.just_failed(uid) {
+        let transition = status::Transition {
+            type_: "Reconcile".into(),
+            reason: error.category().into(),
+            message: error.to_string(),
+            warning: true,
+        };
+        context.publisher.events(metadata, &[transition]).await;
+    }
+}

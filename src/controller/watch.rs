@@ -1,0 +1,276 @@
+//! The watches of one scope, and what each event wakes.
+//!
+//! They run in tasks of their own, so that the caches follow the server however busy the
+//! reconciles are, and a rule that wakes a stack is in the cache before the stack looks.
+
+use std::{fmt::Debug, sync::Arc};
+
+use futures::{Stream, StreamExt, channel::mpsc};
+use k8s_openapi::{
+    api::{core::v1::Pod, rbac::v1::ClusterRoleBinding},
+    apimachinery::pkg::apis::meta::v1::ObjectMeta,
+};
+use kube::{
+    Api, Resource,
+    api::{ApiResource, DynamicObject, PartialObjectMeta},
+    runtime::{
+        WatchStreamExt,
+        reflector::{self, ObjectRef, Store},
+        watcher::{self, Event, watcher},
+    },
+};
+use serde::de::DeserializeOwned;
+use tokio::{sync::Notify, task::JoinSet};
+
+use super::{
+    context::{Context, Guarded, Rule},
+    error::Error,
+    live, owner,
+    seen::{Change, Seen},
+};
+use crate::{
+    api::component::Component,
+    render::meta::{
+        COMPONENT_LABEL, INSTANCE_LABEL, MANAGED_BY_LABEL, MANAGER, STACK_NAMESPACE_LABEL,
+        STACK_UID_LABEL,
+    },
+};
+
+/// What wakes: a stack to look at.
+pub type Wake = mpsc::UnboundedSender<ObjectRef<Guarded>>;
+
+/// The caches of one scope and the stacks that are to be looked at.
+pub struct Watched {
+    /// The stacks.
+    pub stacks: Store<Guarded>,
+    /// The rules.
+    pub rules: Store<Rule>,
+    /// The stacks that something woke.
+    pub queue: mpsc::UnboundedReceiver<ObjectRef<Guarded>>,
+}
+
+/// Starts the watches of a namespace or, without one, of the whole cluster.
+pub async fn start(
+    context: &Arc<Context>,
+    namespace: Option<&str>,
+    gone: &Arc<Notify>,
+    tasks: &mut JoinSet<()>,
+) -> Result<Watched, Error> {
+    let server = context.discovery.server().await?;
+    let (wake, queue) = mpsc::unbounded();
+    let (stacks, stacks_writer) = reflector::store();
+    let (rules, rules_writer) = reflector::store();
+
+    let events = events::<Guarded>(context, namespace).reflect(stacks_writer);
+    tasks.spawn(stacks_changed(
+        events,
+        context.clone(),
+        gone.clone(),
+        wake.clone(),
+    ));
+    let events = self::events::<Rule>(context, namespace).reflect(rules_writer);
+    tasks.spawn(rules_changed(events, stacks.clone(), wake.clone()));
+
+    let ours = format!("{MANAGED_BY_LABEL}={MANAGER}");
+    for resource in live::namespaced_kinds(server) {
+        // Secrets are not watched: what was not pointed to stays unread. Claims are not ours.
+        if !matches!(resource.kind.as_str(), "Secret" | "PersistentVolumeClaim") {
+            let config = watcher::Config::default().labels(&ours);
+            let events = metadata(context, namespace, &resource, config);
+            tasks.spawn(children_changed(events, wake.clone()));
+        }
+    }
+    let config = watcher::Config::default().labels(&pods());
+    let events = metadata(context, namespace, &ApiResource::erase::<Pod>(&()), config);
+    tasks.spawn(children_changed(events, wake.clone()));
+    if namespace.is_none() {
+        let config = watcher::Config::default().labels(STACK_UID_LABEL);
+        let bindings = ApiResource::erase::<ClusterRoleBinding>(&());
+        tasks.spawn(children_changed(
+            metadata(context, None, &bindings, config),
+            wake,
+        ));
+    }
+    Ok(Watched {
+        stacks,
+        rules,
+        queue,
+    })
+}
+
+/// The events of a kind, retried for ever with growing pauses.
+fn events<K>(
+    context: &Context,
+    namespace: Option<&str>,
+) -> impl Stream<Item = watcher::Result<Event<K>>> + Send + use<K>
+where
+    K: Resource<DynamicType = (), Scope = k8s_openapi::NamespaceResourceScope>
+        + Clone
+        + Debug
+        + DeserializeOwned
+        + Send
+        + 'static,
+{
+    let api: Api<K> = match namespace {
+        Some(namespace) => Api::namespaced(context.client.clone(), namespace),
+        None => Api::all(context.client.clone()),
+    };
+    watcher(api, watcher::Config::default()).default_backoff()
+}
+
+/// The events of a kind, with nothing but the metadata.
+fn metadata(
+    context: &Context,
+    namespace: Option<&str>,
+    resource: &ApiResource,
+    config: watcher::Config,
+) -> impl Stream<Item = watcher::Result<PartialObjectMeta>> + Send + use<> {
+    let client = context.client.clone();
+    let api: Api<PartialObjectMeta<DynamicObject>> = match namespace {
+        Some(namespace) => Api::namespaced_with(client, namespace, resource),
+        None => Api::all_with(client, resource),
+    };
+    watcher(api, config).default_backoff().touched_objects()
+}
+
+async fn stacks_changed(
+    events: impl Stream<Item = watcher::Result<Event<Guarded>>> + Send,
+    context: Arc<Context>,
+    gone: Arc<Notify>,
+    wake: Wake,
+) {
+    let mut seen = Seen::default();
+    let mut events = std::pin::pin!(events);
+    while let Some(event) = events.next().await {
+        let Some(event) = logged(event) else { continue };
+        let before = seen.count();
+        for change in seen.changes(&event) {
+            match change.gone {
+                Some(uid) => {
+                    context.forget(&uid);
+                    gone.notify_one();
+                }
+                None => send(&wake, reference(&change)),
+            }
+        }
+        // Other scopes count their own.
+        let more = i64::try_from(seen.count()).unwrap_or(i64::MAX);
+        let less = i64::try_from(before).unwrap_or(i64::MAX);
+        context.metrics.stacks.add(more - less);
+    }
+}
+
+async fn rules_changed(
+    events: impl Stream<Item = watcher::Result<Event<Rule>>> + Send,
+    stacks: Store<Guarded>,
+    wake: Wake,
+) {
+    let mut seen = Seen::default();
+    let mut events = std::pin::pin!(events);
+    while let Some(event) = events.next().await {
+        let Some(event) = logged(event) else { continue };
+        let mut namespaces: Vec<String> = seen
+            .changes(&event)
+            .into_iter()
+            .map(|change| change.namespace)
+            .collect();
+        namespaces.sort_unstable();
+        namespaces.dedup();
+        for stack in stacks.state_filter(|stack: &Guarded| {
+            let namespace = stack.meta().namespace.as_deref().unwrap_or_default();
+            namespaces.iter().any(|changed| changed == namespace)
+        }) {
+            send(&wake, ObjectRef::from_obj(&*stack));
+        }
+    }
+}
+
+async fn children_changed(
+    events: impl Stream<Item = watcher::Result<PartialObjectMeta>> + Send,
+    wake: Wake,
+) {
+    let mut events = std::pin::pin!(events);
+    while let Some(event) = events.next().await {
+        if let Some(stack) = logged(event).and_then(|object| stack_of(&object.metadata)) {
+            send(&wake, stack);
+        }
+    }
+}
+
+/// The stack that an object belongs to: its owner or, for pods and what is outside the stack's
+/// namespace, the one its labels name.
+fn stack_of(metadata: &ObjectMeta) -> Option<ObjectRef<Guarded>> {
+    let label = |name| metadata.labels.as_ref()?.get(name).map(String::as_str);
+    let namespace = label(STACK_NAMESPACE_LABEL).or(metadata.namespace.as_deref())?;
+    let name = match owner::stack_owner(metadata) {
+        Some(owner) => owner.name.as_str(),
+        None => label(INSTANCE_LABEL)?,
+    };
+    Some(ObjectRef::new(name).within(namespace))
+}
+
+/// Selects the pods of all stacks by what their selectors cannot do without.
+fn pods() -> String {
+    let names: Vec<_> = Component::ALL
+        .iter()
+        .map(|component| component.name())
+        .collect();
+    let names = names.join(",");
+    format!("{INSTANCE_LABEL},app.kubernetes.io/name in ({names}),{COMPONENT_LABEL} in ({names})")
+}
+
+fn reference(change: &Change) -> ObjectRef<Guarded> {
+    ObjectRef::new(&change.name).within(&change.namespace)
+}
+
+/// Nobody listens only when the operator is about to stop.
+fn send(wake: &Wake, stack: ObjectRef<Guarded>) {
+    if wake.unbounded_send(stack).is_err() {
+        tracing::debug!("woken while stopping");
+    }
+}
+
+fn logged<T>(event: watcher::Result<T>) -> Option<T> {
+    event
+        .inspect_err(|error| tracing::warn!(%error, "a watch was interrupted and starts again"))
+        .ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
+
+    use super::*;
+
+    #[test]
+    fn an_object_wakes_its_owner_or_the_stack_that_its_labels_name() {
+        let mut metadata = ObjectMeta {
+            namespace: Some("ns".into()),
+            labels: Some([(INSTANCE_LABEL.into(), "main".into())].into()),
+            ..ObjectMeta::default()
+        };
+        let main = ObjectRef::new("main").within("ns");
+        assert_eq!(stack_of(&metadata), Some(main));
+        metadata.owner_references = Some(vec![OwnerReference {
+            api_version: "masthead.dev/v1alpha1".into(),
+            kind: "MonitoringStack".into(),
+            name: "owner".into(),
+            ..OwnerReference::default()
+        }]);
+        let owner = ObjectRef::new("owner").within("ns");
+        assert_eq!(stack_of(&metadata), Some(owner));
+
+        let far = ObjectMeta {
+            labels: Some(
+                [
+                    (INSTANCE_LABEL.into(), "main".into()),
+                    (STACK_NAMESPACE_LABEL.into(), "far".into()),
+                ]
+                .into(),
+            ),
+            ..ObjectMeta::default()
+        };
+        assert_eq!(stack_of(&far), Some(ObjectRef::new("main").within("far")));
+        assert_eq!(stack_of(&ObjectMeta::default()), None);
+    }
+}

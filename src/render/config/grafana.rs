@@ -1,0 +1,118 @@
+//! Grafana's data sources file.
+
+use serde::Serialize;
+
+use super::super::{network, version::Feature};
+use crate::{
+    api::component::Component,
+    resolve::model::{self, Stack},
+};
+
+/// The scrape interval that Grafana assumes. It is not written: so a stack with the usual interval
+/// has the same file while its Prometheus is held and its interval is unknown.
+const GRAFANAS_INTERVAL: &str = "15s";
+
+/// The file.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct DataSources {
+    api_version: u8,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    prune: Option<bool>,
+    datasources: Vec<DataSource>,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct DataSource {
+    name: &'static str,
+    #[serde(rename = "type")]
+    type_: &'static str,
+    uid: &'static str,
+    access: &'static str,
+    url: String,
+    is_default: bool,
+    editable: bool,
+    json_data: JsonData,
+}
+
+#[derive(Debug, Default, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct JsonData {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    http_method: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    time_interval: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    alertmanager_uid: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    implementation: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    handle_grafana_managed_alerts: Option<bool>,
+}
+
+/// The file for a stack's Grafana: a data source for each store that runs, called by a uid that
+/// dashboards can rely on.
+#[must_use]
+pub fn data_sources(stack: &Stack, grafana: &model::Grafana) -> DataSources {
+    let alertmanager_uid = stack
+        .runs(Component::Alertmanager)
+        .then_some("alertmanager");
+    let source = |component, name, json_data| {
+        stack
+            .runs(component)
+            .then(|| data_source(stack, component, name, json_data))
+    };
+    let prometheus = JsonData {
+        // Long queries do not fit in a URL.
+        http_method: Some("POST"),
+        time_interval: stack
+            .prometheus
+            .as_ref()
+            .map(|prometheus| prometheus.scrape_interval.clone())
+            .filter(|interval| interval != GRAFANAS_INTERVAL),
+        alertmanager_uid,
+        ..JsonData::default()
+    };
+    let loki = JsonData {
+        alertmanager_uid,
+        ..JsonData::default()
+    };
+    let alertmanager = JsonData {
+        implementation: Some("prometheus"),
+        handle_grafana_managed_alerts: Some(false),
+        ..JsonData::default()
+    };
+    DataSources {
+        api_version: 1,
+        prune: Feature::GrafanaPrune
+            .is_in(&grafana.workload.version)
+            .then_some(true),
+        datasources: [
+            source(Component::Prometheus, "Prometheus", prometheus),
+            source(Component::Loki, "Loki", loki),
+            source(Component::Alertmanager, "Alertmanager", alertmanager),
+        ]
+        .into_iter()
+        .flatten()
+        .collect(),
+    }
+}
+
+fn data_source(
+    stack: &Stack,
+    component: Component,
+    name: &'static str,
+    json_data: JsonData,
+) -> DataSource {
+    DataSource {
+        name,
+        type_: component.name(),
+        uid: component.name(),
+        access: "proxy",
+        url: network::url(stack, component),
+        is_default: component == Component::Prometheus,
+        editable: false,
+        json_data,
+    }
+}

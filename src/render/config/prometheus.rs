@@ -1,0 +1,157 @@
+//! `prometheus.yml`.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+
+use super::{
+    super::{flows, rules, version::Feature},
+    scrape::{self, KubernetesSd, Relabel, ScrapeConfig},
+};
+use crate::{
+    api::component::Component,
+    resolve::model::{self, Stack},
+};
+
+/// Where the rule shards are mounted, each in a directory called by its number.
+pub const RULES_DIR: &str = "/etc/prometheus/rules";
+/// Where the secrets are mounted.
+pub const SECRETS_DIR: &str = "/etc/prometheus/secrets";
+/// The external label that tells the replicas of a pair apart.
+pub const REPLICA_LABEL: &str = "replica";
+
+/// The file.
+#[derive(Debug, Serialize)]
+pub struct Config {
+    global: Global,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    storage: Option<Storage>,
+    /// Patterns of rule files.
+    pub rule_files: Vec<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    alerting: Option<Alerting>,
+    scrape_configs: Vec<ScrapeConfig>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    remote_write: Vec<RemoteWrite>,
+}
+
+#[derive(Debug, Serialize)]
+struct Global {
+    scrape_interval: String,
+    evaluation_interval: String,
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    external_labels: BTreeMap<String, String>,
+}
+
+#[derive(Debug, Serialize)]
+struct Storage {
+    tsdb: Tsdb,
+}
+
+#[derive(Debug, Serialize)]
+struct Tsdb {
+    retention: Retention,
+}
+
+#[derive(Debug, Serialize)]
+struct Retention {
+    time: String,
+    size: String,
+}
+
+#[derive(Debug, Serialize)]
+struct Alerting {
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    alert_relabel_configs: Vec<Relabel>,
+    alertmanagers: Vec<Alertmanagers>,
+}
+
+#[derive(Debug, Serialize)]
+struct Alertmanagers {
+    kubernetes_sd_configs: Vec<KubernetesSd>,
+    relabel_configs: Vec<Relabel>,
+}
+
+#[derive(Debug, Serialize)]
+struct RemoteWrite {
+    name: String,
+    url: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    basic_auth: Option<BasicAuth>,
+}
+
+#[derive(Debug, Serialize)]
+struct BasicAuth {
+    username: String,
+    password_file: String,
+}
+
+/// The file for a stack's Prometheus, without the marker.
+#[must_use]
+pub fn config(stack: &Stack, prometheus: &model::Prometheus) -> Config {
+    Config {
+        global: Global {
+            scrape_interval: prometheus.scrape_interval.clone(),
+            evaluation_interval: prometheus.scrape_interval.clone(),
+            external_labels: external_labels(prometheus),
+        },
+        storage: Feature::PrometheusRetentionInFile
+            .is_in(&prometheus.workload.version)
+            .then(|| Storage {
+                tsdb: Tsdb {
+                    retention: Retention {
+                        time: prometheus.retention.clone(),
+                        size: prometheus.retention_size.clone(),
+                    },
+                },
+            }),
+        // Prometheus takes a star in the last part of a pattern only.
+        rule_files: (0..rules::SHARDS)
+            .map(|shard| format!("{RULES_DIR}/{shard}/*.yaml"))
+            .collect(),
+        alerting: stack
+            .runs(Component::Alertmanager)
+            .then(|| alerting(stack, prometheus)),
+        scrape_configs: scrape::jobs(stack),
+        remote_write: prometheus.remote_write.iter().map(remote_write).collect(),
+    }
+}
+
+/// Prometheus expands `$name` and `${name}` in external labels from its environment; `$$` is a
+/// dollar sign.
+fn external_labels(prometheus: &model::Prometheus) -> BTreeMap<String, String> {
+    let mut labels: BTreeMap<_, _> = prometheus
+        .external_labels
+        .iter()
+        .map(|(name, value)| (name.clone(), value.replace('$', "$$")))
+        .collect();
+    if prometheus.workload.replicas > 1 {
+        labels.insert(REPLICA_LABEL.into(), "${POD_NAME}".into());
+    }
+    labels
+}
+
+/// Every replica of Alertmanager gets every alert: they agree among themselves who notifies.
+fn alerting(stack: &Stack, prometheus: &model::Prometheus) -> Alerting {
+    let replicas_differ = prometheus.workload.replicas > 1;
+    // With the label, the alerts of a pair would be two alerts.
+    let drop_replica = replicas_differ.then(|| scrape::drop_label(REPLICA_LABEL));
+    Alerting {
+        alert_relabel_configs: drop_replica.into_iter().collect(),
+        alertmanagers: vec![Alertmanagers {
+            kubernetes_sd_configs: vec![scrape::own_pods(stack)],
+            relabel_configs: scrape::keep_port(Component::Alertmanager, flows::HTTP),
+        }],
+    }
+}
+
+fn remote_write(store: &model::RemoteWrite) -> RemoteWrite {
+    RemoteWrite {
+        name: store.name.clone(),
+        url: store.url.clone(),
+        basic_auth: store.basic_auth.as_ref().map(|(username, file)| BasicAuth {
+            username: username.clone(),
+            password_file: format!("{SECRETS_DIR}/{file}"),
+        }),
+    }
+}

@@ -1,0 +1,37 @@
+//! The whole on a real cluster: the chart's operator, a Ready stack, and what users do to it.
+//!
+//! `hack/cluster-test` starts the single-node cluster with the operator and the sample stack and
+//! then runs this with `MASTHEAD_TEST_CLUSTER=1`. Without that variable nothing is tested, and
+//! that is said. The steps run one after another: they share the stack.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test fails by panicking"
+)]
+
+mod steps;
+mod support;
+
+use support::Cluster;
+
+#[tokio::test]
+async fn a_stack_on_a_real_cluster_does_what_its_users_expect() {
+    if std::env::var_os("MASTHEAD_TEST_CLUSTER").is_none() {
+        eprintln!("SKIPPED: no cluster (MASTHEAD_TEST_CLUSTER is not set): run hack/cluster-test");
+        return;
+    }
+    let cluster = Cluster::connect().await;
+    steps::the_agents_series_are_in_prometheus(&cluster).await;
+    steps::status_tells_what_runs(&cluster).await;
+    steps::drift_is_put_back(&cluster).await;
+    steps::a_reloadable_field_rolls_nothing(&cluster).await;
+    steps::a_flag_rolls_its_own_component_only(&cluster).await;
+    steps::an_alert_rule_is_loaded_and_a_bad_one_says_why(&cluster).await;
+    steps::an_image_that_cannot_be_pulled_is_named(&cluster).await;
+    steps::a_bad_field_keeps_what_runs(&cluster).await;
+    steps::an_idle_stack_causes_no_write_but_the_leases(&cluster).await;
+    steps::an_operator_that_is_killed_comes_back_and_changes_nothing(&cluster).await;
+    steps::deleting_the_stack_leaves_nothing_but_its_volumes(&cluster).await;
+}
