@@ -1,0 +1,309 @@
+//! Asking the back ends themselves: Prometheus and Alertmanager, pod by pod.
+//!
+//! A Service would answer for any replica; only the pod can say what it has loaded itself. In the
+//! cluster the operator talks to the pod's address, outside of it through the API server's
+//! port-forward, with the same HTTP over either stream.
+
+pub mod answer;
+
+use std::{collections::BTreeSet, net::IpAddr, pin::pin, time::Duration};
+
+use futures::FutureExt;
+use http_body_util::{BodyExt, Empty, LengthLimitError, Limited};
+use hyper::{
+    Method, Request, StatusCode,
+    body::{Bytes, Incoming},
+    client::conn::http1,
+};
+use hyper_util::rt::TokioIo;
+use k8s_openapi::api::core::v1::Pod;
+use kube::{Api, Client, ResourceExt, api::Portforwarder};
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    net::TcpStream,
+    time::timeout,
+};
+
+use crate::api::status::Targets;
+use answer::AlertmanagerState;
+
+/// A pod answers a connection this fast or it does not answer.
+const CONNECT: Duration = Duration::from_secs(1);
+/// The longest that a whole exchange may take.
+const WHOLE: Duration = Duration::from_secs(3);
+/// The largest answer that is read: the listing of 10,000 rules stays well below.
+const BODY: usize = 32 * 1024 * 1024;
+/// How much of a refusal is kept: the process's own words, not a page of HTML.
+const WORDS: usize = 400;
+
+/// One pod to ask.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PodRef {
+    /// Its namespace.
+    pub namespace: String,
+    /// Its name.
+    pub name: String,
+    /// Its address, once it has one.
+    pub ip: Option<IpAddr>,
+}
+
+impl PodRef {
+    /// The pod's name and address.
+    #[must_use]
+    pub fn of(pod: &Pod) -> Self {
+        let ip = pod.status.as_ref().and_then(|s| s.pod_ip.as_deref());
+        Self {
+            namespace: pod.namespace().unwrap_or_default(),
+            name: pod.name_any(),
+            ip: ip.and_then(|ip| ip.parse().ok()),
+        }
+    }
+}
+
+/// Why a back end gave no usable answer.
+#[derive(Debug, thiserror::Error)]
+pub enum BackendError {
+    /// No connection, or it broke.
+    #[error("no answer on port {port}: {cause}")]
+    Unreachable {
+        /// The port that was tried.
+        port: u16,
+        /// What the network said.
+        cause: String,
+    },
+    /// It took too long.
+    #[error(
+        "no answer on port {port} within {} s; a NetworkPolicy may keep the operator out",
+        .within.as_secs()
+    )]
+    Timeout {
+        /// The port that was tried.
+        port: u16,
+        /// How long it was given.
+        within: Duration,
+    },
+    /// It answered, and refused.
+    #[error("{words}")]
+    Refused {
+        /// The HTTP status.
+        status: StatusCode,
+        /// Its own words.
+        words: String,
+    },
+    /// It answered something that is not understood.
+    #[error("unexpected answer: {0}")]
+    Unreadable(String),
+}
+
+/// The way to the pods.
+#[derive(Clone)]
+pub struct Backends {
+    /// The client whose API server forwards; none: the pods are reached directly.
+    forward: Option<Client>,
+}
+
+impl Backends {
+    /// Directly in the cluster, through the API server outside of it.
+    #[must_use]
+    pub fn new(client: Client, in_cluster: bool) -> Self {
+        Self {
+            forward: (!in_cluster).then_some(client),
+        }
+    }
+
+    /// One HTTP exchange with a pod, bounded in time and size.
+    pub async fn request(
+        &self,
+        pod: &PodRef,
+        port: u16,
+        method: Method,
+        path: &str,
+    ) -> Result<(StatusCode, Bytes), BackendError> {
+        let request = Request::builder()
+            .method(method)
+            .uri(path)
+            .header("host", format!("{}:{port}", pod.name))
+            .header("connection", "close")
+            .body(Empty::new())
+            .map_err(|error| BackendError::Unreadable(error.to_string()))?;
+        timeout(WHOLE, self.exchange(pod, port, request))
+            .await
+            .unwrap_or(Err(BackendError::Timeout {
+                port,
+                within: WHOLE,
+            }))
+    }
+
+    async fn exchange(
+        &self,
+        pod: &PodRef,
+        port: u16,
+        request: Request<Empty<Bytes>>,
+    ) -> Result<(StatusCode, Bytes), BackendError> {
+        let unreachable = |cause: String| BackendError::Unreachable { port, cause };
+        if let Some(client) = &self.forward {
+            let pods = Api::<Pod>::namespaced(client.clone(), &pod.namespace);
+            let opened = pods.portforward(&pod.name, &[port]).await;
+            let mut forward = Forward(opened.map_err(|error| unreachable(error.to_string()))?);
+            let refused = forward.0.take_error(port);
+            let stream = forward.0.take_stream(port);
+            let stream = stream.ok_or_else(|| unreachable("no stream".into()))?;
+            return http(stream, port, request).await.map_err(|error| {
+                // The API server tells on a channel of its own why the pod's end is closed.
+                match refused.and_then(FutureExt::now_or_never).flatten() {
+                    Some(cause) => unreachable(cause),
+                    None => error,
+                }
+            });
+        }
+        let ip = pod
+            .ip
+            .ok_or_else(|| unreachable("the pod has no address yet".into()))?;
+        let stream = timeout(CONNECT, TcpStream::connect((ip, port))).await;
+        let stream = stream.map_err(|_| BackendError::Timeout {
+            port,
+            within: CONNECT,
+        })?;
+        let stream = stream.map_err(|error| unreachable(error.to_string()))?;
+        http(stream, port, request).await
+    }
+
+    /// The body of a successful answer.
+    async fn body(
+        &self,
+        pod: &PodRef,
+        port: u16,
+        method: Method,
+        path: &str,
+    ) -> Result<Bytes, BackendError> {
+        let (status, body) = self.request(pod, port, method, path).await?;
+        if status.is_success() {
+            return Ok(body);
+        }
+        let words = answer::words(&body, WORDS);
+        let words = if words.is_empty() {
+            format!("{path} answers {status}")
+        } else {
+            words
+        };
+        Err(BackendError::Refused { status, words })
+    }
+
+    async fn get(&self, pod: &PodRef, port: u16, path: &str) -> Result<Bytes, BackendError> {
+        self.body(pod, port, Method::GET, path).await
+    }
+
+    /// Makes Prometheus read its files again; an error holds its own words.
+    pub async fn prometheus_reload(&self, pod: &PodRef, port: u16) -> Result<(), BackendError> {
+        let reloaded = self.body(pod, port, Method::POST, "/-/reload").await;
+        reloaded.map(|_| ())
+    }
+
+    /// The configuration that Prometheus runs, as it writes it itself.
+    pub async fn prometheus_config(&self, pod: &PodRef, port: u16) -> Result<String, BackendError> {
+        let body = self.get(pod, port, "/api/v1/status/config").await?;
+        answer::prometheus_config(&body)
+    }
+
+    /// Whether Prometheus' last reload worked in all its parts. It shows a new configuration even
+    /// when its rules were refused, so the configuration alone proves nothing.
+    pub async fn prometheus_reload_succeeded(
+        &self,
+        pod: &PodRef,
+        port: u16,
+    ) -> Result<bool, BackendError> {
+        let body = self.get(pod, port, "/api/v1/status/runtimeinfo").await?;
+        answer::prometheus_reload_succeeded(&body)
+    }
+
+    /// The base names of the rule files that Prometheus has loaded.
+    pub async fn prometheus_rules(
+        &self,
+        pod: &PodRef,
+        port: u16,
+    ) -> Result<BTreeSet<String>, BackendError> {
+        let path = "/api/v1/rules?exclude_alerts=true";
+        answer::prometheus_rules(&self.get(pod, port, path).await?)
+    }
+
+    /// How many targets answer Prometheus and how many do not, by one small query: the listing of
+    /// all targets is megabytes in a large cluster.
+    pub async fn prometheus_targets_summary(
+        &self,
+        pod: &PodRef,
+        port: u16,
+    ) -> Result<Targets, BackendError> {
+        let path = "/api/v1/query?query=count_values(%22up%22,up)";
+        answer::prometheus_targets(&self.get(pod, port, path).await?)
+    }
+
+    /// Makes Alertmanager read its files again; an error holds its own words.
+    pub async fn alertmanager_reload(&self, pod: &PodRef, port: u16) -> Result<(), BackendError> {
+        let reloaded = self.body(pod, port, Method::POST, "/-/reload").await;
+        reloaded.map(|_| ())
+    }
+
+    /// What Alertmanager's metrics tell of its configuration.
+    pub async fn alertmanager_metrics(
+        &self,
+        pod: &PodRef,
+        port: u16,
+    ) -> Result<AlertmanagerState, BackendError> {
+        let body = self.get(pod, port, "/metrics").await?;
+        Ok(answer::alertmanager_metrics(&body))
+    }
+}
+
+/// A port-forward that ends with its owner, also when the exchange is given up half-way.
+struct Forward(Portforwarder);
+
+impl Drop for Forward {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+/// One exchange over a stream, which is closed afterwards.
+async fn http<S>(
+    stream: S,
+    port: u16,
+    request: Request<Empty<Bytes>>,
+) -> Result<(StatusCode, Bytes), BackendError>
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let broken = |error: hyper::Error| BackendError::Unreachable {
+        port,
+        cause: error.to_string(),
+    };
+    let (mut sender, connection) = http1::handshake(TokioIo::new(stream))
+        .await
+        .map_err(broken)?;
+    let exchange = async {
+        let response = sender.send_request(request).await.map_err(broken)?;
+        let status = response.status();
+        Ok((status, read(response.into_body(), port).await?))
+    };
+    let mut exchange = pin!(exchange);
+    tokio::select! {
+        biased;
+        answer = &mut exchange => answer,
+        // What the connection read before it ended is still handed over, and so is its error.
+        _ = connection => exchange.await,
+    }
+}
+
+/// The whole body, as long as it is not too large.
+async fn read(body: Incoming, port: u16) -> Result<Bytes, BackendError> {
+    let collected = Limited::new(body, BODY).collect().await;
+    collected
+        .map(http_body_util::Collected::to_bytes)
+        .map_err(|error| {
+            if error.is::<LengthLimitError>() {
+                BackendError::Unreadable(format!("longer than {BODY} bytes"))
+            } else {
+                let cause = error.to_string();
+                BackendError::Unreachable { port, cause }
+            }
+        })
+}
