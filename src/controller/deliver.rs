@@ -1,0 +1,174 @@
+//! Config delivery: make the running processes load what was applied, and believe only what they
+//! say themselves.
+//!
+//! The kubelet projects a changed `ConfigMap` when it next looks at the pod, which may take more
+//! than a minute. A changed annotation on the pod makes it look at once; 0.1 to 0.2 s later the
+//! file is there. Nothing tells when: a reload that comes too early succeeds with the old content.
+//! So each pod is asked for the proof, reloaded and asked again, until it holds or time is up.
+
+mod pod;
+mod touch;
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
+
+use futures::{StreamExt, future::join_all, stream};
+use k8s_openapi::api::core::v1::Pod;
+use kube::{Api, Client, ResourceExt};
+use tracing::{debug, warn};
+
+use super::{backend::Backends, observe::selector};
+use crate::{
+    api::component::Component,
+    render::{Delivery, Proof},
+    resolve::model::Stack,
+};
+use pod::{Courier, Outcome};
+
+/// One reconcile waits this long at most; the next one goes on.
+const PATIENCE: Duration = Duration::from_secs(3);
+/// This many pods without a delivery are touched at the same time.
+const TOUCHES_AT_ONCE: usize = 8;
+
+/// Whether the processes of a component run the wanted configuration.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ConfigState {
+    /// The hash of the wanted configuration.
+    pub hash: String,
+    /// Whether every pod that should run has loaded it.
+    pub loaded: bool,
+    /// Why not, in the process's own words.
+    pub message: Option<String>,
+    /// Prometheus: the rule files that every replica lists that answers.
+    pub rules: BTreeSet<String>,
+}
+
+/// Delivers each configuration and says how it went. `touched` are the components whose
+/// `ConfigMaps` or Secrets were just written: their pods are touched even where the proof holds
+/// already, since a Secret is not part of it.
+pub async fn deliver(
+    client: &Client,
+    backends: &Backends,
+    stack: &Stack,
+    deliveries: &[Delivery],
+    touched: &BTreeSet<Component>,
+) -> BTreeMap<Component, ConfigState> {
+    let states = deliveries.iter().map(async |delivery| {
+        let fresh = touched.contains(&delivery.component);
+        let state = deliver_one(client, backends, stack, delivery, fresh).await;
+        (delivery.component, state)
+    });
+    // The agent reads its configuration at its start, and a new one rolls its pods.
+    let others = touched.iter().filter(|component| {
+        let delivered = deliveries.iter().any(|d| d.component == **component);
+        !delivered && **component != Component::Agent && !stack.paused
+    });
+    let projections = others.map(|component| project_files(client, stack, *component));
+    let (states, _) = futures::join!(join_all(states), join_all(projections));
+    states.into_iter().collect()
+}
+
+async fn deliver_one(
+    client: &Client,
+    backends: &Backends,
+    stack: &Stack,
+    delivery: &Delivery,
+    fresh: bool,
+) -> ConfigState {
+    let pods = match running_pods(client, stack, delivery.component).await {
+        Ok(pods) => pods,
+        Err(error) => {
+            return ConfigState {
+                hash: delivery.hash.clone(),
+                message: Some(format!("cannot list the pods: {error}")),
+                ..ConfigState::default()
+            };
+        }
+    };
+    let api: Api<Pod> = Api::namespaced(client.clone(), &stack.namespace);
+    let outcomes = pods.iter().map(|pod| {
+        let courier = Courier {
+            pods: &api,
+            backends,
+            delivery,
+            may_write: !stack.paused,
+        };
+        courier.deliver(pod, fresh)
+    });
+    let outcomes = join_all(outcomes).await;
+    let desired = stack
+        .workload(delivery.component)
+        .map_or(0, |workload| workload.replicas);
+    summarize(delivery, desired, outcomes)
+}
+
+/// The component's pods that run and stay, by name.
+async fn running_pods(
+    client: &Client,
+    stack: &Stack,
+    component: Component,
+) -> Result<Vec<Pod>, kube::Error> {
+    let api: Api<Pod> = Api::namespaced(client.clone(), &stack.namespace);
+    let mut pods = api.list(&selector(stack, component)).await?.items;
+    pods.retain(|pod| {
+        let status = pod.status.as_ref();
+        let phase = status.and_then(|s| s.phase.as_deref());
+        phase == Some("Running") && pod.metadata.deletion_timestamp.is_none()
+    });
+    pods.sort_by_key(ResourceExt::name_any);
+    Ok(pods)
+}
+
+/// One state from what the pods said.
+fn summarize(delivery: &Delivery, desired: i32, outcomes: Vec<Outcome>) -> ConfigState {
+    let holding = outcomes.iter().filter(|outcome| outcome.holds).count();
+    let enough = i32::try_from(holding).unwrap_or(i32::MAX) >= desired;
+    let failing: Vec<&Outcome> = outcomes.iter().filter(|outcome| !outcome.holds).collect();
+    let message = match failing.split_first() {
+        Some((first, others)) => Some(match others.len() {
+            0 => format!("pod {}: {}", first.pod, first.words),
+            more => format!("pod {}: {} (and {more} more)", first.pod, first.words),
+        }),
+        None if enough => None,
+        None => Some(format!("{holding} of {desired} pods run")),
+    };
+    let mut listings = outcomes.into_iter().filter_map(|outcome| outcome.rules);
+    let first = listings.next().unwrap_or_default();
+    let rules = listings.fold(first, |all, one| all.intersection(&one).cloned().collect());
+    ConfigState {
+        hash: delivery.hash.clone(),
+        loaded: enough && message.is_none(),
+        message,
+        rules,
+    }
+}
+
+/// Makes the kubelets project a component's files at once; its processes look by themselves.
+async fn project_files(client: &Client, stack: &Stack, component: Component) {
+    let pods = match running_pods(client, stack, component).await {
+        Ok(pods) => pods,
+        Err(error) => {
+            warn!(component = component.name(), %error, "Cannot list the pods to touch.");
+            return;
+        }
+    };
+    let api: Api<Pod> = Api::namespaced(client.clone(), &stack.namespace);
+    let api = &api;
+    stream::iter(pods)
+        .for_each_concurrent(TOUCHES_AT_ONCE, async |pod| {
+            let value = touch::next(touch::current(&pod), "files");
+            if let Err(error) = touch::write(api, &pod.name_any(), &value).await {
+                debug!(pod = pod.name_any(), %error, "Cannot touch the pod.");
+            }
+        })
+        .await;
+}
+
+impl Delivery {
+    /// Whether the component can list its rules.
+    const fn has_rules(&self) -> bool {
+        matches!(self.proof, Proof::PrometheusConfigHolds(_))
+    }
+}
