@@ -19,7 +19,7 @@ use k8s_openapi::api::core::v1::Pod;
 use kube::{Api, Client, ResourceExt};
 use tracing::{debug, warn};
 
-use super::{backend::Backends, observe::selector};
+use super::{backend::Backends, error, observe::selector};
 use crate::{
     api::component::Component,
     render::{Delivery, Proof},
@@ -82,7 +82,7 @@ async fn deliver_one(
         Err(error) => {
             return ConfigState {
                 hash: delivery.hash.clone(),
-                message: Some(format!("cannot list the pods: {error}")),
+                message: Some(format!("cannot list the pods: {}", error::words(&error))),
                 ..ConfigState::default()
             };
         }

@@ -31,14 +31,12 @@ use super::{
 };
 use crate::{
     api::{component::Component, status::Targets},
-    render::meta,
+    render::{flows, meta},
     resolve::model::Stack,
 };
 use diagnose::{Evidence, Finding, diagnose, suspects};
 use workload::WorkloadState;
 
-/// Where Prometheus answers.
-pub const PROMETHEUS_PORT: u16 = 9090;
 /// The most objects of a kind that are read to find a reason; the first ones are as good as all.
 const ENOUGH: u32 = 500;
 /// The most events of one object that are read.
@@ -130,20 +128,29 @@ async fn workload_state(
     component: Component,
 ) -> Result<Option<WorkloadState>, Error> {
     let name = stack.child_name(component);
-    Ok(match component {
+    let doing = Error::doing(format!("read {} {name}", workload::kind(component)));
+    let state = match component {
         Component::Prometheus | Component::Alertmanager | Component::Loki => {
             let sets: Api<StatefulSet> = Api::namespaced(client.clone(), &stack.namespace);
-            sets.get_opt(&name).await?.as_ref().map(Into::into)
+            sets.get_opt(&name)
+                .await
+                .map(|set| set.as_ref().map(Into::into))
         }
         Component::Grafana => {
             let deployments: Api<Deployment> = Api::namespaced(client.clone(), &stack.namespace);
-            deployments.get_opt(&name).await?.as_ref().map(Into::into)
+            deployments
+                .get_opt(&name)
+                .await
+                .map(|set| set.as_ref().map(Into::into))
         }
         Component::Agent => {
             let sets: Api<DaemonSet> = Api::namespaced(client.clone(), &stack.namespace);
-            sets.get_opt(&name).await?.as_ref().map(Into::into)
+            sets.get_opt(&name)
+                .await
+                .map(|set| set.as_ref().map(Into::into))
         }
-    })
+    };
+    state.map_err(doing)
 }
 
 /// Reads what can explain an unhealthy workload. What cannot be read explains nothing, and is no
@@ -212,7 +219,7 @@ async fn targets(client: &Client, backends: &Backends, stack: &Stack) -> Option<
         .map(PodRef::of)
         .min_by(|a, b| a.name.cmp(&b.name))?;
     backends
-        .prometheus_targets_summary(&first, PROMETHEUS_PORT)
+        .prometheus_targets_summary(&first, flows::http_port(Component::Prometheus))
         .await
         .inspect_err(|error| warn!(pod = first.name, %error, "Cannot count the targets."))
         .ok()

@@ -7,22 +7,12 @@ use crate::{
         status::{ComponentStatus, ConfigStatus},
     },
     controller::conditions::{Says, clip, reason, whole_seconds},
+    render::flows,
     resolve::problem::Problem,
 };
 
 /// The bound of a process's own words in the status.
 const WORDS: usize = 400;
-
-/// The port a component's Service answers on; agents have no Service that people talk to.
-const fn port(component: Component) -> Option<u16> {
-    match component {
-        Component::Prometheus => Some(9090),
-        Component::Alertmanager => Some(9093),
-        Component::Loki => Some(3100),
-        Component::Grafana => Some(3000),
-        Component::Agent => None,
-    }
-}
 
 impl Facts<'_> {
     /// The component's condition: the first thing in the way of what the specification says.
@@ -73,9 +63,11 @@ impl Facts<'_> {
         let stack = &self.resolution.stack;
         let observed = self.observation.components.get(&component);
         let workload = stack.workload(component);
-        let endpoint = port(component).map(|port| {
+        let mut ports = flows::ports(component);
+        let http = ports.find(|port| port.name == flows::HTTP);
+        let endpoint = http.map(|port| {
             let service = stack.child_name(component);
-            format!("http://{service}.{}.svc:{port}", stack.namespace)
+            format!("http://{service}.{}.svc:{}", stack.namespace, port.number)
         });
         let old = self.old.and_then(|old| {
             let mut components = old.components.iter();

@@ -22,10 +22,10 @@ pub fn rule_status(
         None => vec![
             Says::yes(ACCEPTED, reason::ACCEPTED, format!("{stack} takes it")),
             if loaded {
-                let message = format!("Prometheus of {stack} evaluates it");
+                let message = format!("{stack} evaluates it");
                 Says::yes(LOADED, reason::LOADED, message)
             } else {
-                let message = format!("Prometheus of {stack} does not list it yet");
+                let message = format!("{stack} does not list it yet");
                 Says::no(LOADED, reason::NOT_LISTED, message)
             },
         ],
@@ -114,7 +114,7 @@ mod tests {
             told(&accepted, ACCEPTED),
             Some(("True", "Accepted", "monitoring/main takes it"))
         );
-        let expected = "Prometheus of monitoring/main does not list it yet";
+        let expected = "monitoring/main does not list it yet";
         assert_eq!(
             told(&accepted, LOADED),
             Some(("False", "NotListed", expected))
