@@ -226,6 +226,16 @@ impl Backends {
         answer::prometheus_rules(&self.get(pod, port, path).await?)
     }
 
+    /// The names of the rule files that Loki's ruler has loaded; it answers in Prometheus' form.
+    pub async fn loki_rules(
+        &self,
+        pod: &PodRef,
+        port: u16,
+    ) -> Result<BTreeSet<String>, BackendError> {
+        let body = self.get(pod, port, "/prometheus/api/v1/rules").await?;
+        answer::prometheus_rules(&body)
+    }
+
     /// How many targets answer Prometheus and how many do not, by one small query: the listing of
     /// all targets is megabytes in a large cluster.
     pub async fn prometheus_targets_summary(
