@@ -1,5 +1,8 @@
 //! The controller against real Prometheus and Alertmanager processes.
 
+// Helpers of tests are tests to the reader, but not to the lint's configuration.
+#![allow(clippy::unwrap_used, clippy::panic)]
+
 mod kubelet;
 mod process;
 mod stack;
@@ -235,17 +238,7 @@ async fn alertmanager_says_which_file_it_runs_by_its_hash() {
     );
     assert_eq!(running.kubelet.touches(), 0);
 
-    let mut after = before.clone();
-    if let Some(alertmanager) = &mut after.alertmanager {
-        alertmanager
-            .receivers
-            .push(masthead::resolve::model::Receiver {
-                name: "hook".into(),
-                kind: masthead::resolve::model::ReceiverKind::Webhook {
-                    url: "http://127.0.0.1:1/".into(),
-                },
-            });
-    }
+    let after = stack::with_a_receiver(&before);
     assert_ne!(running.delivery(&before), running.delivery(&after));
     let state = running.apply(&after).await;
     assert!(state.loaded, "{state:?}");
@@ -258,17 +251,7 @@ async fn a_configuration_that_never_arrives_is_given_up_after_a_bounded_time_and
     let Some(running) = Running::start(Component::Alertmanager, &before).await else {
         return;
     };
-    let mut after = before.clone();
-    if let Some(alertmanager) = &mut after.alertmanager {
-        alertmanager
-            .receivers
-            .push(masthead::resolve::model::Receiver {
-                name: "hook".into(),
-                kind: masthead::resolve::model::ReceiverKind::Webhook {
-                    url: "http://127.0.0.1:1/".into(),
-                },
-            });
-    }
+    let after = stack::with_a_receiver(&before);
     let start = Instant::now();
     let mut state = ConfigState::default();
     for _ in 0..4 {

@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use masthead::{
     api::{component::Component, rule::RuleEntry},
     resolve::model::{
-        Alertmanager, ContainerResources, Operator, Prometheus, RuleFile, Server, Stack, Version,
-        Workload,
+        Alertmanager, ContainerResources, Operator, Prometheus, Receiver, ReceiverKind, RuleFile,
+        Server, Stack, Version, Workload,
     },
 };
 
@@ -55,6 +55,20 @@ pub fn stack(rules: &[(&str, &str)]) -> Stack {
         image_pull_secrets: Vec::new(),
         paused: false,
     }
+}
+
+/// The stack with one more receiver.
+pub fn with_a_receiver(stack: &Stack) -> Stack {
+    let mut stack = stack.clone();
+    if let Some(alertmanager) = &mut stack.alertmanager {
+        alertmanager.receivers.push(Receiver {
+            name: "hook".into(),
+            kind: ReceiverKind::Webhook {
+                url: "http://127.0.0.1:1/".into(),
+            },
+        });
+    }
+    stack
 }
 
 /// The oldest versions, so that every binary understands what is rendered.
