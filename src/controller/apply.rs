@@ -7,7 +7,6 @@ use kube::{
     api::{DynamicObject, Patch, PatchParams},
 };
 use serde_json::Value;
-use sha2::{Digest, Sha256};
 
 use super::{
     discovery::Discovery,
@@ -87,7 +86,7 @@ impl Applier {
                 object,
                 key: &key,
                 component,
-                hash: hash(&object.body),
+                hash: hash(object),
             };
             match task.run(live, &mut applied.skipped).await {
                 Outcome::Unchanged => {}
@@ -144,7 +143,7 @@ impl Task<'_> {
         current: Option<DynamicObject>,
         skipped: &mut Vec<Problem>,
     ) -> Outcome {
-        let mut body = self.body();
+        let mut body = self.object.body.clone();
         let mut problems = Vec::new();
         if let Some(current) = current {
             if let Owner::Other(words) = owner::of(self.stack, &current.metadata) {
@@ -211,20 +210,6 @@ impl Task<'_> {
         }
     }
 
-    /// The rendered object with the hash that makes the removal of a field show.
-    fn body(&self) -> Value {
-        let mut body = self.object.body.clone();
-        if let Some(metadata) = body.get_mut("metadata").and_then(Value::as_object_mut) {
-            let annotations = metadata
-                .entry("annotations")
-                .or_insert_with(|| Value::Object(serde_json::Map::new()));
-            if let Some(annotations) = annotations.as_object_mut() {
-                annotations.insert(RENDERED_ANNOTATION.into(), self.hash.clone().into());
-            }
-        }
-        body
-    }
-
     fn failed(&self, words: impl std::fmt::Display) -> Outcome {
         Outcome::Failed(format!("{}: {words}", self.key))
     }
@@ -242,16 +227,13 @@ fn component(object: &Object) -> Component {
         .unwrap_or(Component::Prometheus)
 }
 
-/// A short hash of the rendered object; its keys are in order, so the same object has the same.
-fn hash(body: &Value) -> String {
-    use std::fmt::Write;
-
-    let digest = Sha256::digest(body.to_string().as_bytes());
-    digest.iter().take(8).fold(String::new(), |mut hex, byte| {
-        // Writing to a String cannot fail.
-        write!(hex, "{byte:02x}").unwrap_or_default();
-        hex
-    })
+/// The hash that rendering wrote on the object; it makes the removal of a field show.
+fn hash(object: &Object) -> String {
+    let annotations = object.body.pointer("/metadata/annotations");
+    annotations
+        .and_then(|annotations| annotations.get(RENDERED_ANNOTATION)?.as_str())
+        .unwrap_or_default()
+        .to_owned()
 }
 
 fn not_served(object: &Object, component: Component) -> Problem {

@@ -7,7 +7,7 @@
 
 use serde_json::{Map, Value};
 
-use super::quantity;
+use crate::resolve::quantity;
 
 /// The lists that server-side apply merges by key, and the fields that make the key.
 const ASSOCIATIVE: [(&str, &[&str]); 13] = [
@@ -180,9 +180,17 @@ fn same(path: &Path, live: &Value, desired: &Value) -> bool {
     if !path.amount {
         return false;
     }
-    match (quantity::of(live), quantity::of(desired)) {
+    match (amount(live), amount(desired)) {
         (Some(live), Some(desired)) => live == desired,
         _ => false,
+    }
+}
+
+fn amount(value: &Value) -> Option<u128> {
+    match value {
+        Value::String(text) => quantity::parse_milli(text),
+        Value::Number(number) => quantity::parse_milli(&number.to_string()),
+        _ => None,
     }
 }
 

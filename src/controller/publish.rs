@@ -86,14 +86,14 @@ impl Publisher {
         self.metrics.wrote(published);
     }
 
-    /// Writes the statuses of the rules that a stack judged. `loaded`: the rule files that its
-    /// Prometheus lists itself.
+    /// Writes the statuses of the rules that a stack, `namespace/name`, judged. `loaded` holds
+    /// the rule files that its processes list.
     pub async fn rules(
         &self,
         stack: &str,
         rules: &[AlertRule],
         verdicts: &[RuleVerdict],
-        loaded: Option<&BTreeSet<String>>,
+        loaded: &BTreeSet<String>,
         now: jiff::Timestamp,
     ) -> Result<(), Error> {
         let by_name: HashMap<_, _> = rules
@@ -110,7 +110,7 @@ impl Publisher {
             let loaded = verdict
                 .file
                 .as_ref()
-                .is_some_and(|file| loaded.is_some_and(|it| it.contains(file)));
+                .is_some_and(|file| loaded.contains(file));
             let new = status::rule_status(old.as_ref(), verdict, stack, loaded, now);
             if old.as_ref() != Some(&new) {
                 writes.push(self.rule(rule, new));
@@ -120,6 +120,19 @@ impl Publisher {
             .buffer_unordered(CONCURRENT)
             .try_collect::<()>()
             .await
+    }
+
+    /// Says on a rule that no stack takes it.
+    pub async fn unclaimed(&self, rule: &AlertRule, now: jiff::Timestamp) -> Result<(), Error> {
+        let old = self.known(rule);
+        let generation = rule.metadata.generation;
+        let namespace = rule.metadata.namespace.as_deref().unwrap_or_default();
+        let count = rule.spec.rules.len();
+        let new = status::unclaimed_status(old.as_ref(), generation, count, namespace, now);
+        if old.as_ref() == Some(&new) {
+            return Ok(());
+        }
+        self.rule(rule, new).await
     }
 
     async fn rule(&self, rule: &AlertRule, new: RuleStatus) -> Result<(), Error> {

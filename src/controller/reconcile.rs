@@ -1,6 +1,7 @@
 //! One look at one stack: the list of the steps.
 
 use std::{
+    collections::BTreeSet,
     convert::Infallible,
     sync::Arc,
     time::{Duration, Instant},
@@ -20,7 +21,7 @@ use super::{
     prune, status, volumes,
 };
 use crate::{
-    api::{component::Component, rule::AlertRule, stack::MonitoringStack, status::StackStatus},
+    api::{rule::AlertRule, stack::MonitoringStack, status::StackStatus},
     render::{self, objects::Object},
     resolve::{self, RuleVerdict, model::Stack, problem::Problem},
 };
@@ -99,23 +100,22 @@ async fn steps(stack: &Guarded, scope: &Scope) -> Result<Outcome, Error> {
     let now = Timestamp::now();
     let new = status::stack_status(old, generation, &resolution, &applied, &seen, &configs, now);
     context.publisher.stack(&stack.metadata, old, &new).await?;
-    let loaded = configs
-        .get(&Component::Prometheus)
-        .map(|config| &config.rules);
-    let (name, verdicts) = (&model.name, &resolution.rules);
-    context
-        .publisher
-        .rules(name, &inputs.rules, verdicts, loaded, now)
+    let loaded: BTreeSet<String> = configs
+        .values()
+        .flat_map(|config| config.rules.iter().cloned())
+        .collect();
+    let id = format!("{namespace}/{}", model.name);
+    let (publisher, verdicts) = (&context.publisher, &resolution.rules);
+    publisher
+        .rules(&id, &inputs.rules, verdicts, &loaded, now)
         .await?;
     for rule in broken {
-        undecodable_rule(context, name, rule.0.as_ref().err(), now).await?;
+        undecodable_rule(context, &id, rule.0.as_ref().err(), now).await?;
     }
-    Ok(outcome(
-        model,
-        &applied,
-        &new,
-        configs.values().all(|config| config.loaded),
-    ))
+    let mut files = verdicts.iter().filter_map(|verdict| verdict.file.as_ref());
+    let loaded =
+        configs.values().all(|config| config.loaded) && files.all(|file| loaded.contains(file));
+    Ok(outcome(model, &applied, &new, loaded))
 }
 
 /// The stack as the server has it now; none when it is going or gone.

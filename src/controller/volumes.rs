@@ -9,17 +9,14 @@ use kube::{
 };
 use serde_json::{Value, json};
 
-use super::{
-    error::{Error, code, words},
-    quantity,
-};
+use super::error::{Error, code, words};
 use crate::{
     api::component::Component,
     render::{
         meta::{COMPONENT_LABEL, INSTANCE_LABEL, MANAGER},
         objects::Object,
     },
-    resolve::{model::Stack, problem::Problem},
+    resolve::{model::Stack, problem::Problem, quantity::parse_bytes},
 };
 
 /// What came of looking at a stack's volumes.
@@ -155,7 +152,7 @@ fn requested(claim: &PersistentVolumeClaim) -> Option<&str> {
 }
 
 fn step(has: Option<&str>, wanted: &str) -> Step {
-    let (Some(has), Some(wanted)) = (has.and_then(quantity::parse), quantity::parse(wanted)) else {
+    let (Some(has), Some(wanted)) = (has.and_then(parse_bytes), parse_bytes(wanted)) else {
         return Step::Nothing;
     };
     match wanted.cmp(&has) {

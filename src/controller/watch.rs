@@ -6,10 +6,7 @@
 use std::{fmt::Debug, sync::Arc};
 
 use futures::{Stream, StreamExt, channel::mpsc};
-use k8s_openapi::{
-    api::{core::v1::Pod, rbac::v1::ClusterRoleBinding},
-    apimachinery::pkg::apis::meta::v1::ObjectMeta,
-};
+use k8s_openapi::{api::core::v1::Pod, apimachinery::pkg::apis::meta::v1::ObjectMeta};
 use kube::{
     Api, Resource,
     api::{ApiResource, DynamicObject, PartialObjectMeta},
@@ -27,12 +24,12 @@ use super::{
     error::Error,
     live, owner,
     seen::{Change, Seen},
+    unclaimed,
 };
 use crate::{
     api::component::Component,
     render::meta::{
         COMPONENT_LABEL, INSTANCE_LABEL, MANAGED_BY_LABEL, MANAGER, STACK_NAMESPACE_LABEL,
-        STACK_UID_LABEL,
     },
 };
 
@@ -61,15 +58,27 @@ pub async fn start(
     let (stacks, stacks_writer) = reflector::store();
     let (rules, rules_writer) = reflector::store();
 
+    let came_or_went = Arc::new(Notify::new());
+    tasks.spawn(unclaimed::run(
+        stacks.clone(),
+        rules.clone(),
+        context.publisher.clone(),
+        came_or_went.clone(),
+    ));
     let events = events::<Guarded>(context, namespace).reflect(stacks_writer);
     tasks.spawn(stacks_changed(
         events,
         context.clone(),
-        gone.clone(),
+        [gone.clone(), came_or_went.clone()],
         wake.clone(),
     ));
     let events = self::events::<Rule>(context, namespace).reflect(rules_writer);
-    tasks.spawn(rules_changed(events, stacks.clone(), wake.clone()));
+    tasks.spawn(rules_changed(
+        events,
+        stacks.clone(),
+        came_or_went,
+        wake.clone(),
+    ));
 
     let ours = format!("{MANAGED_BY_LABEL}={MANAGER}");
     for resource in live::namespaced_kinds(server) {
@@ -82,15 +91,7 @@ pub async fn start(
     }
     let config = watcher::Config::default().labels(&pods());
     let events = metadata(context, namespace, &ApiResource::erase::<Pod>(&()), config);
-    tasks.spawn(children_changed(events, wake.clone()));
-    if namespace.is_none() {
-        let config = watcher::Config::default().labels(STACK_UID_LABEL);
-        let bindings = ApiResource::erase::<ClusterRoleBinding>(&());
-        tasks.spawn(children_changed(
-            metadata(context, None, &bindings, config),
-            wake,
-        ));
-    }
+    tasks.spawn(children_changed(events, wake));
     Ok(Watched {
         stacks,
         rules,
@@ -136,7 +137,7 @@ fn metadata(
 async fn stacks_changed(
     events: impl Stream<Item = watcher::Result<Event<Guarded>>> + Send,
     context: Arc<Context>,
-    gone: Arc<Notify>,
+    gone: [Arc<Notify>; 2],
     wake: Wake,
 ) {
     let mut seen = Seen::default();
@@ -148,7 +149,9 @@ async fn stacks_changed(
             match change.gone {
                 Some(uid) => {
                     context.forget(&uid);
-                    gone.notify_one();
+                    for waiting in &gone {
+                        waiting.notify_one();
+                    }
                 }
                 None => send(&wake, reference(&change)),
             }
@@ -163,6 +166,7 @@ async fn stacks_changed(
 async fn rules_changed(
     events: impl Stream<Item = watcher::Result<Event<Rule>>> + Send,
     stacks: Store<Guarded>,
+    came_or_went: Arc<Notify>,
     wake: Wake,
 ) {
     let mut seen = Seen::default();
@@ -174,6 +178,9 @@ async fn rules_changed(
             .into_iter()
             .map(|change| change.namespace)
             .collect();
+        if !namespaces.is_empty() {
+            came_or_went.notify_one();
+        }
         namespaces.sort_unstable();
         namespaces.dedup();
         for stack in stacks.state_filter(|stack: &Guarded| {
