@@ -210,3 +210,56 @@ async fn project_files(client: &Client, stack: &Stack, component: Component) {
         })
         .await;
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn outcome(pod: &str, holds: bool, rules: Option<&[&str]>) -> Outcome {
+        Outcome {
+            pod: pod.into(),
+            holds,
+            words: if holds { "" } else { "yaml: line 3" }.into(),
+            rules: rules.map(|rules| rules.iter().map(|&rule| rule.to_owned()).collect()),
+        }
+    }
+
+    fn state(desired: i32, outcomes: Vec<Outcome>) -> ConfigState {
+        let delivery = Delivery {
+            component: Component::Prometheus,
+            port: 9090,
+            proof: Proof::PrometheusConfigHolds("h".into()),
+            hash: "h".into(),
+        };
+        summarize(&delivery, desired, outcomes)
+    }
+
+    #[test]
+    fn a_configuration_is_loaded_once_every_pod_that_should_run_has_it() {
+        assert!(state(1, vec![outcome("a", true, None)]).loaded);
+        let half = state(2, vec![outcome("a", true, None)]);
+        assert!(!half.loaded);
+        assert_eq!(half.message.as_deref(), Some("1 of 2 pods run"));
+    }
+
+    #[test]
+    fn the_first_failing_pod_is_quoted_and_the_others_are_counted() {
+        let outcomes = ["a", "b", "c"].map(|pod| outcome(pod, pod == "a", None));
+        let state = state(1, outcomes.into());
+        assert!(!state.loaded);
+        let expected = "pod b: yaml: line 3 (and 1 more)";
+        assert_eq!(state.message.as_deref(), Some(expected));
+    }
+
+    #[test]
+    fn a_rule_counts_as_loaded_when_every_replica_that_answers_lists_it() {
+        let outcomes = vec![
+            outcome("a", true, Some(&["x.yaml", "y.yaml"])),
+            outcome("b", false, None),
+            outcome("c", true, Some(&["y.yaml", "z.yaml"])),
+        ];
+        let rules = state(3, outcomes).rules;
+        assert_eq!(rules, BTreeSet::from(["y.yaml".to_owned()]));
+        assert!(state(1, Vec::new()).rules.is_empty());
+    }
+}

@@ -2,7 +2,11 @@
 
 // Helpers of tests are tests to the reader, but not to the lint's configuration.
 #![allow(clippy::unwrap_used, clippy::panic)]
+#![cfg(feature = "controller")]
 
+#[path = "../support/stack.rs"]
+#[allow(dead_code)]
+mod fixture;
 mod kubelet;
 mod process;
 mod stack;
@@ -131,7 +135,10 @@ async fn a_changed_rule_is_loaded_and_said_to_be_within_a_second_of_its_configma
     let listed: Vec<&str> = state.rules.iter().map(String::as_str).collect();
     assert_eq!(
         listed,
-        ["monitoring-checkout-u.yaml", "monitoring-second-u.yaml"]
+        [
+            "monitoring-checkout-0c1d.yaml",
+            "monitoring-second-0c1d.yaml"
+        ]
     );
     assert_eq!(running.kubelet.touches(), 1);
 
@@ -161,7 +168,7 @@ async fn rules_that_prometheus_refuses_are_not_loaded_although_it_shows_the_new_
     let listed: Vec<&str> = state.rules.iter().map(String::as_str).collect();
     assert_eq!(
         listed,
-        ["monitoring-checkout-u.yaml"],
+        ["monitoring-checkout-0c1d.yaml"],
         "the last good rules go on"
     );
 
@@ -214,7 +221,8 @@ async fn targets_are_counted_by_prometheus_itself() {
     let backends = Backends::new(nobody(), true);
     let asked_pod = pod("pod-0");
     let mut targets = Targets::default();
-    for _ in 0..50 {
+    // Prometheus takes up new targets every five seconds.
+    for _ in 0..200 {
         let asked = backends.prometheus_targets_summary(&asked_pod, process.port);
         targets = asked.await.unwrap();
         if targets.down == 2 {

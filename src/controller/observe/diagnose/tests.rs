@@ -31,7 +31,8 @@ impl Case {
     }
 
     /// A pod with the fields of its status.
-    fn pod(mut self, name: &str, status: Value) -> Self {
+    fn pod(mut self, name: &str, status: impl Into<Value>) -> Self {
+        let status = status.into();
         let pod =
             json!({"metadata": {"name": name, "namespace": "shop", "uid": name}, "status": status});
         self.pods.push(serde_json::from_value(pod).unwrap());
