@@ -175,16 +175,13 @@ impl Operator {
                     return;
                 }
             };
-            ready.push((watched.stacks.clone(), watched.rules.clone()));
+            ready.push(watched.synced.clone());
             streams.push(self.reconciles(watched));
         }
         let this = self.clone();
         tasks.spawn(async move {
-            for (stacks, rules) in ready {
-                // The writers live as long as the tasks beside this one.
-                if stacks.wait_until_ready().await.is_err()
-                    || rules.wait_until_ready().await.is_err()
-                {
+            for mut synced in ready {
+                if !synced.wait().await {
                     return;
                 }
             }
@@ -219,11 +216,11 @@ impl Operator {
     fn reconciles(&self, watched: watch::Watched) -> stream::BoxStream<'static, ()> {
         let scope = Arc::new(Scope {
             context: self.context.clone(),
-            rules: watched.rules.clone(),
+            rules: watched.rules,
         });
-        let rules = watched.rules;
+        let mut synced = watched.synced;
         // A stack without its rules would take them out of Prometheus.
-        let queue = stream::once(async move { rules.wait_until_ready().await })
+        let queue = stream::once(async move { synced.wait().await })
             .flat_map(|_| stream::empty())
             .chain(watched.queue.map(Ok::<_, Infallible>))
             .take_until(self.stop.clone().cancelled_owned());

@@ -132,7 +132,11 @@ async fn fresh(context: &Context, cached: &ObjectMeta) -> Result<Option<Monitori
 }
 
 /// Makes the server have what was rendered and nothing else, unless the stack is paused.
-async fn converge(context: &Context, stack: &Stack, objects: &[Object]) -> Result<Applied, Error> {
+pub async fn converge(
+    context: &Context,
+    stack: &Stack,
+    objects: &[Object],
+) -> Result<Applied, Error> {
     if stack.paused {
         return Ok(Applied::default());
     }

@@ -1,6 +1,6 @@
 //! Rules in namespaces without a stack: nobody else would tell their authors.
 
-use std::{collections::BTreeSet, time::Duration};
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use jiff::Timestamp;
 use kube::{Resource, runtime::reflector::Store};
@@ -9,6 +9,7 @@ use tokio::sync::Notify;
 use super::{
     context::{Guarded, Rule},
     publish::Publisher,
+    watch::Synced,
 };
 
 /// A stack that is applied together with its rules gets there first.
@@ -21,10 +22,10 @@ pub async fn run(
     stacks: Store<Guarded>,
     rules: Store<Rule>,
     publisher: Publisher,
-    changed: std::sync::Arc<Notify>,
+    changed: Arc<Notify>,
+    mut synced: Synced,
 ) {
-    // The writers of both live as long as this task.
-    while stacks.wait_until_ready().await.is_ok() && rules.wait_until_ready().await.is_ok() {
+    while synced.wait().await {
         tokio::time::sleep(PATIENCE).await;
         tell(&stacks, &rules, &publisher).await;
         tokio::select! {

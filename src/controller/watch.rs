@@ -17,7 +17,13 @@ use kube::{
     },
 };
 use serde::de::DeserializeOwned;
-use tokio::{sync::Notify, task::JoinSet};
+use tokio::{
+    sync::{
+        Notify,
+        watch::{Receiver, Sender},
+    },
+    task::JoinSet,
+};
 
 use super::{
     context::{Context, Guarded, Rule},
@@ -44,6 +50,24 @@ pub struct Watched {
     pub rules: Store<Rule>,
     /// The stacks that something woke.
     pub queue: mpsc::UnboundedReceiver<ObjectRef<Guarded>>,
+    /// Whether both caches have all there is.
+    pub synced: Synced,
+}
+
+/// Whether the caches of a scope have had their first whole list. (A [`Store`] tells that to
+/// one task only: of several that wait, the last alone is woken.)
+#[derive(Clone)]
+pub struct Synced {
+    stacks: Receiver<bool>,
+    rules: Receiver<bool>,
+}
+
+impl Synced {
+    /// Waits until they have; false when their watches have ended.
+    pub async fn wait(&mut self) -> bool {
+        let yes = |synced: &bool| *synced;
+        self.stacks.wait_for(yes).await.is_ok() && self.rules.wait_for(yes).await.is_ok()
+    }
 }
 
 /// Starts the watches of a namespace or, without one, of the whole cluster.
@@ -57,6 +81,11 @@ pub async fn start(
     let (wake, queue) = mpsc::unbounded();
     let (stacks, stacks_writer) = reflector::store();
     let (rules, rules_writer) = reflector::store();
+    let (stacks_synced, rules_synced) = (Sender::new(false), Sender::new(false));
+    let synced = Synced {
+        stacks: stacks_synced.subscribe(),
+        rules: rules_synced.subscribe(),
+    };
 
     let came_or_went = Arc::new(Notify::new());
     tasks.spawn(unclaimed::run(
@@ -64,6 +93,7 @@ pub async fn start(
         rules.clone(),
         context.publisher.clone(),
         came_or_went.clone(),
+        synced.clone(),
     ));
     let events = events::<Guarded>(context, namespace).reflect(stacks_writer);
     tasks.spawn(stacks_changed(
@@ -71,6 +101,7 @@ pub async fn start(
         context.clone(),
         [gone.clone(), came_or_went.clone()],
         wake.clone(),
+        stacks_synced,
     ));
     let events = self::events::<Rule>(context, namespace).reflect(rules_writer);
     tasks.spawn(rules_changed(
@@ -78,6 +109,7 @@ pub async fn start(
         stacks.clone(),
         came_or_went,
         wake.clone(),
+        rules_synced,
     ));
 
     let ours = format!("{MANAGED_BY_LABEL}={MANAGER}");
@@ -96,6 +128,7 @@ pub async fn start(
         stacks,
         rules,
         queue,
+        synced,
     })
 }
 
@@ -139,6 +172,7 @@ async fn stacks_changed(
     context: Arc<Context>,
     gone: [Arc<Notify>; 2],
     wake: Wake,
+    synced: Sender<bool>,
 ) {
     let mut seen = Seen::default();
     let mut events = std::pin::pin!(events);
@@ -160,6 +194,9 @@ async fn stacks_changed(
         let more = i64::try_from(seen.count()).unwrap_or(i64::MAX);
         let less = i64::try_from(before).unwrap_or(i64::MAX);
         context.metrics.stacks.add(more - less);
+        if matches!(event, Event::InitDone) {
+            synced.send_replace(true);
+        }
     }
 }
 
@@ -168,6 +205,7 @@ async fn rules_changed(
     stacks: Store<Guarded>,
     came_or_went: Arc<Notify>,
     wake: Wake,
+    synced: Sender<bool>,
 ) {
     let mut seen = Seen::default();
     let mut events = std::pin::pin!(events);
@@ -188,6 +226,9 @@ async fn rules_changed(
             namespaces.iter().any(|changed| changed == namespace)
         }) {
             send(&wake, ObjectRef::from_obj(&*stack));
+        }
+        if matches!(event, Event::InitDone) {
+            synced.send_replace(true);
         }
     }
 }

@@ -1,0 +1,49 @@
+//! The operator against a real API server: see `support/apiserver.rs`.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test fails by panicking"
+)]
+
+#[path = "../support/apiserver.rs"]
+mod apiserver;
+mod bench;
+mod kill;
+mod lease;
+mod objects;
+mod rights;
+mod volumes;
+mod whole;
+
+use apiserver::ApiServer;
+use bench::Bench;
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn objects_are_applied_put_back_and_pruned_and_nothing_else_is_touched() {
+    let Some(server) = ApiServer::start().await else {
+        return;
+    };
+    let bench = Bench::new(server).await;
+    objects::nothing_is_written_twice(&bench).await;
+    objects::drift_is_put_back(&bench).await;
+    objects::whoever_keeps_changing_an_object_is_named(&bench).await;
+    objects::only_what_is_ours_is_pruned(&bench).await;
+    objects::somebody_elses_object_is_left_alone(&bench).await;
+    objects::a_kind_that_is_not_served_is_skipped(&bench).await;
+    objects::an_immutable_field_is_kept_without_a_loop(&bench).await;
+    volumes::volumes_grow_where_their_class_allows_it(&bench).await;
+    Box::pin(kill::a_first_reconcile_killed_anywhere_is_finished_by_the_next(&bench)).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_operator_runs_with_the_rights_of_the_chart_and_rests_when_nothing_changes() {
+    let Some(server) = ApiServer::start().await else {
+        return;
+    };
+    let bench = Bench::new(server).await;
+    lease::one_of_two_acts_and_the_other_takes_over(&bench).await;
+    whole::a_stack_runs_its_course(&bench).await;
+    whole::a_stack_in_a_watched_namespace_needs_no_right_in_the_cluster(&bench).await;
+}

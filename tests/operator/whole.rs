@@ -1,0 +1,235 @@
+//! The whole operator, with the rights that the chart gives it and no others.
+
+use std::time::{Duration, Instant};
+
+use k8s_openapi::{
+    api::{
+        apps::v1::StatefulSet, coordination::v1::Lease, core::v1::ConfigMap,
+        rbac::v1::ClusterRoleBinding,
+    },
+    apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition,
+};
+use kube::{
+    Api,
+    api::{
+        ApiResource, DeleteParams, DynamicObject, ListParams, ObjectMeta, Patch, PatchParams,
+        PostParams,
+    },
+};
+use masthead::{
+    api::{rule::AlertRule, stack::MonitoringStack},
+    controller::{self, lease::Timing, live},
+};
+use serde_json::json;
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    apiserver::{ApiServer, OPERATOR, TENANT, eventually},
+    bench::{Bench, args},
+    rights,
+};
+
+/// Where the chart installs the operator.
+const HOME: &str = "masthead-system";
+const NAMESPACE: &str = "monitoring";
+
+/// A Lease that is renewed often, so that the test need not wait.
+const TIMING: Timing = Timing {
+    duration: Duration::from_secs(3),
+    deadline: Duration::from_secs(2),
+    retry: Duration::from_millis(500),
+};
+
+pub async fn a_stack_runs_its_course(bench: &Bench) {
+    bench.server.namespace(HOME).await;
+    rights::cluster_wide(&bench.client).await;
+    let stop = CancellationToken::new();
+    let (client, token) = (bench.server.client(OPERATOR), stop.clone());
+    let operator = tokio::spawn(controller::run_with(args(&[]), client, TIMING, token));
+
+    a_stack_becomes_objects_and_a_status(bench, NAMESPACE).await;
+    a_rule_reaches_prometheus_files_within_a_second(bench).await;
+    a_rule_that_no_stack_takes_says_so(bench).await;
+    nothing_is_written_while_nothing_changes(&bench.server).await;
+    a_stack_that_cannot_be_read_does_not_disturb_the_others(bench).await;
+    a_stack_that_goes_leaves_nothing_behind_in_the_cluster(bench).await;
+
+    stop.cancel();
+    operator.await.unwrap().unwrap();
+    let leases: Api<Lease> = Api::namespaced(bench.client.clone(), HOME);
+    let lease = leases.get("masthead").await.unwrap().spec.unwrap();
+    assert_eq!(lease.holder_identity, None, "it is given back");
+    nothing_was_refused(&bench.server, OPERATOR);
+}
+
+/// The same in namespaces: a role in each, and nothing in the cluster.
+pub async fn a_stack_in_a_watched_namespace_needs_no_right_in_the_cluster(bench: &Bench) {
+    const HOME: &str = "tenant-system";
+    bench.server.namespace(HOME).await;
+    bench.server.namespace("unwatched").await;
+    bench.server.namespace("watched").await;
+    rights::namespaced(&bench.client, HOME, &["watched"]).await;
+    let stop = CancellationToken::new();
+    let (client, token) = (bench.server.client(TENANT), stop.clone());
+    let flags = args(&["--namespace=tenant-system", "--watch-namespaces=watched"]);
+    let operator = tokio::spawn(controller::run_with(flags, client, TIMING, token));
+    bench.another("unwatched", "main", json!({})).await;
+    bench.another("watched", "main", json!({})).await;
+    has_objects_and_a_status(bench, "watched").await;
+    let stacks: Api<MonitoringStack> = Api::namespaced(bench.client.clone(), "unwatched");
+    assert_eq!(stacks.get("main").await.unwrap().status, None);
+    stop.cancel();
+    operator.await.unwrap().unwrap();
+    nothing_was_refused(&bench.server, TENANT);
+}
+
+fn nothing_was_refused(server: &ApiServer, user: &str) {
+    let mut refused = server.requests();
+    refused.retain(|request| request.user == user && request.code == 403);
+    assert_eq!(refused, vec![], "the chart grants too little");
+}
+
+async fn a_stack_becomes_objects_and_a_status(bench: &Bench, namespace: &str) {
+    bench.stack(namespace, json!({})).await;
+    has_objects_and_a_status(bench, namespace).await;
+}
+
+async fn has_objects_and_a_status(bench: &Bench, namespace: &str) {
+    let stacks: Api<MonitoringStack> = Api::namespaced(bench.client.clone(), namespace);
+    eventually("the status speaks of the specification", async || {
+        let status = stacks.get("main").await.unwrap().status.unwrap_or_default();
+        status.observed_generation == Some(1) && !status.conditions.is_empty()
+    })
+    .await;
+    let status = stacks.get("main").await.unwrap().status.unwrap();
+    assert_eq!(status.problems, vec![], "nothing is left out");
+    let sets: Api<StatefulSet> = Api::namespaced(bench.client.clone(), namespace);
+    sets.get("main-prometheus").await.unwrap();
+    let admin: Api<k8s_openapi::api::core::v1::Secret> =
+        Api::namespaced(bench.client.clone(), namespace);
+    admin.get("main-grafana-admin").await.unwrap();
+}
+
+async fn a_rule_reaches_prometheus_files_within_a_second(bench: &Bench) {
+    let rules: Api<AlertRule> = Api::namespaced(bench.client.clone(), NAMESPACE);
+    let started = Instant::now();
+    rules
+        .create(&PostParams::default(), &rule("quick"))
+        .await
+        .unwrap();
+    let configs: Api<ConfigMap> = Api::namespaced(bench.client.clone(), NAMESPACE);
+    eventually("the rule is in a file", async || {
+        let configs = configs.list(&ListParams::default()).await.unwrap();
+        let mut texts = configs
+            .items
+            .iter()
+            .flat_map(|config| config.data.iter().flatten());
+        texts.any(|(file, text)| file.contains("quick") && text.contains("QuickAlert"))
+    })
+    .await;
+    let took = started.elapsed();
+    assert!(took < Duration::from_secs(1), "{took:?}");
+    eventually("the rule says that it is accepted", async || {
+        condition(&rules, "quick", "Accepted").await == Some(("True".into(), "Accepted".into()))
+    })
+    .await;
+}
+
+async fn a_rule_that_no_stack_takes_says_so(bench: &Bench) {
+    bench.server.namespace("lonely").await;
+    let rules: Api<AlertRule> = Api::namespaced(bench.client.clone(), "lonely");
+    rules
+        .create(&PostParams::default(), &rule("alone"))
+        .await
+        .unwrap();
+    eventually("the rule says that no stack takes it", async || {
+        condition(&rules, "alone", "Accepted")
+            .await
+            .is_some_and(|(status, _)| status == "False")
+    })
+    .await;
+}
+
+async fn nothing_is_written_while_nothing_changes(server: &ApiServer) {
+    // What was done last may still be on its way into statuses and Events.
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    let before = server.requests().len();
+    tokio::time::sleep(Duration::from_secs(6)).await;
+    assert_eq!(server.writes(OPERATOR, before), vec![]);
+}
+
+async fn a_stack_that_cannot_be_read_does_not_disturb_the_others(bench: &Bench) {
+    let crds: Api<CustomResourceDefinition> = Api::all(bench.client.clone());
+    let name = "monitoringstacks.masthead.dev";
+    let mut crd = crds.get(name).await.unwrap();
+    let schema = crd.spec.versions[0].schema.as_mut().unwrap();
+    let root = schema.open_api_v3_schema.as_mut().unwrap();
+    let anything = json!({"type": "object", "x-kubernetes-preserve-unknown-fields": true});
+    let anything = serde_json::from_value(anything).unwrap();
+    root.properties
+        .as_mut()
+        .unwrap()
+        .insert("spec".into(), anything);
+    crds.replace(name, &PostParams::default(), &crd)
+        .await
+        .unwrap();
+
+    let resource = ApiResource::erase::<MonitoringStack>(&());
+    let api = live::api(&bench.client, &resource, Some(NAMESPACE));
+    let mut broken = DynamicObject::new("broken", &resource);
+    broken.data = json!({"spec": {"metrics": "should be an object"}});
+    eventually("the server takes anything", async || {
+        api.create(&PostParams::default(), &broken).await.is_ok()
+    })
+    .await;
+    eventually("the stack says that it cannot be read", async || {
+        let broken = api.get("broken").await.unwrap();
+        let problem = broken.data.pointer("/status/problems/0/message");
+        problem.is_some_and(|words| words.to_string().contains("cannot be read"))
+    })
+    .await;
+
+    let change = json!({"spec": {"metrics": {"replicas": 2}}});
+    api.patch("main", &PatchParams::default(), &Patch::Merge(change))
+        .await
+        .unwrap();
+    let sets: Api<StatefulSet> = Api::namespaced(bench.client.clone(), NAMESPACE);
+    eventually("the good stack goes on", async || {
+        let set = sets.get("main-prometheus").await.unwrap();
+        set.spec.unwrap().replicas == Some(2)
+    })
+    .await;
+}
+
+async fn a_stack_that_goes_leaves_nothing_behind_in_the_cluster(bench: &Bench) {
+    let bindings: Api<ClusterRoleBinding> = Api::all(bench.client.clone());
+    let ours = ListParams::default().labels("masthead.dev/stack-uid");
+    assert!(!bindings.list(&ours).await.unwrap().items.is_empty());
+    let resource = ApiResource::erase::<MonitoringStack>(&());
+    let api = live::api(&bench.client, &resource, Some(NAMESPACE));
+    api.delete("main", &DeleteParams::default()).await.unwrap();
+    eventually("its bindings are swept", async || {
+        bindings.list(&ours).await.unwrap().items.is_empty()
+    })
+    .await;
+}
+
+fn rule(name: &str) -> AlertRule {
+    let spec = json!({"rules": [{"alert": "QuickAlert", "expr": "vector(1)"}]});
+    AlertRule {
+        metadata: ObjectMeta {
+            name: Some(name.into()),
+            ..ObjectMeta::default()
+        },
+        spec: serde_json::from_value(spec).unwrap(),
+        status: None,
+    }
+}
+
+/// A condition's status and reason.
+async fn condition(rules: &Api<AlertRule>, name: &str, type_: &str) -> Option<(String, String)> {
+    let status = rules.get(name).await.unwrap().status?;
+    let mut conditions = status.conditions.into_iter();
+    let condition = conditions.find(|condition| condition.type_ == type_)?;
+    Some((condition.status, condition.reason))
+}
