@@ -11,7 +11,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
 fn main() -> ExitCode {
-    match run(Cli::parse()) {
+    match run(&Cli::parse()) {
         Ok(code) => code,
         Err(error) => {
             eprintln!("masthead: {error:#}");
@@ -20,30 +20,30 @@ fn main() -> ExitCode {
     }
 }
 
-fn run(cli: Cli) -> anyhow::Result<ExitCode> {
+fn run(cli: &Cli) -> anyhow::Result<ExitCode> {
     #[cfg(feature = "controller")]
     let mut out = std::io::stdout().lock();
-    match cli.command {
+    match &cli.command {
         #[cfg(feature = "controller")]
         Command::Controller(args) => {
             telemetry::init(&cli.log)?;
-            serve(|stop| masthead::controller::run(args, stop))?;
+            serve(|stop| masthead::controller::run(args.clone(), stop))?;
         }
         #[cfg(feature = "agent")]
         Command::Agent(args) => {
             telemetry::init(&cli.log)?;
-            serve(|stop| masthead::agent::run(args, stop))?;
+            serve(|stop| masthead::agent::run(args.clone(), stop))?;
         }
         #[cfg(feature = "controller")]
-        Command::Crds(args) => match args.out {
-            Some(folder) => masthead::commands::write_crds(&folder)?,
+        Command::Crds(args) => match &args.out {
+            Some(folder) => masthead::commands::write_crds(folder)?,
             None => masthead::commands::crds(&mut out)?,
         },
         #[cfg(feature = "controller")]
-        Command::Render(args) => masthead::commands::render(&args, &mut out)?,
+        Command::Render(args) => masthead::commands::render(args, &mut out)?,
         #[cfg(feature = "controller")]
         Command::Check(args) => {
-            if !masthead::commands::check(&args, &mut out)? {
+            if !masthead::commands::check(args, &mut out)? {
                 return Ok(ExitCode::FAILURE);
             }
         }

@@ -198,29 +198,35 @@ fn the_layers_keep_their_direction() {
 /// Every `crate::…` path of a source file, groups of a `use` taken apart.
 fn crate_paths(text: &str) -> Vec<String> {
     let mut found = Vec::new();
-    for (at, _) in text.match_indices("crate::") {
-        let rest = &text[at + "crate::".len()..];
+    for rest in text.split("crate::").skip(1) {
         if let Some(group) = rest.strip_prefix('{') {
-            let mut depth = 0;
-            let mut item = String::new();
-            for c in group.chars() {
-                match c {
-                    '}' if depth == 0 => break,
-                    ',' if depth == 0 => found.push(std::mem::take(&mut item)),
-                    '{' => depth += 1,
-                    '}' => depth -= 1,
-                    c if depth == 0 && !c.is_whitespace() => item.push(c),
-                    _ => {}
-                }
-            }
-            found.push(item);
+            found.extend(top_level_items(group));
         } else {
-            let end = rest.find(|c: char| !(c.is_alphanumeric() || c == '_' || c == ':'));
-            found.push(rest[..end.unwrap_or(rest.len())].to_owned());
+            let path = rest
+                .chars()
+                .take_while(|c| c.is_alphanumeric() || matches!(c, '_' | ':'));
+            found.push(path.collect());
         }
     }
     found.retain(|path| !path.is_empty());
     found
+}
+
+/// The items of a `use` group up to its closing brace: `a::{b, c}, d` gives `a::` and `d`.
+fn top_level_items(group: &str) -> Vec<String> {
+    let mut items = vec![String::new()];
+    let mut depth = 0;
+    for c in group.chars() {
+        match c {
+            '}' if depth == 0 => break,
+            ',' if depth == 0 => items.push(String::new()),
+            '{' => depth += 1,
+            '}' => depth -= 1,
+            c if depth == 0 && !c.is_whitespace() => items.last_mut().unwrap().push(c),
+            _ => {}
+        }
+    }
+    items
 }
 
 #[test]

@@ -30,7 +30,7 @@ use super::{
     derive = "Default",
     cel,
     doc = "A monitoring stack: Prometheus, Alertmanager, Loki, Grafana and the agent on every node. `spec: {}` is a complete one.",
-    validation = Rule::new("size(self.metadata.name) <= 40").message("metadata.name: at most 40 characters, so that the names of the stack's objects fit"),
+    validation = Rule::new("size(self.metadata.name) <= 39").message("metadata.name: at most 39 characters, so that the names of the stack's objects fit"),
     validation = Rule::new("self.metadata.name.matches('^[a-z]([-a-z0-9]*[a-z0-9])?$')").message("metadata.name: letters, digits and dashes, starting with a letter, since Services are named after it"),
     printcolumn(name = "Ready", type_ = "string", json_path = ".status.conditions[?(@.type==\"Ready\")].status"),
     printcolumn(name = "Metrics", type_ = "string", json_path = ".status.summary.metrics"),
@@ -139,7 +139,7 @@ pub struct RemoteWrite {
         length(min = 1, max = 63)
     )]
     pub name: String,
-    /// The address, such as https://mimir.example.org/api/v1/push.
+    /// The address, such as `https://mimir.example.org/api/v1/push`.
     #[schemars(regex(pattern = r"^https?://[^\s]+$"), length(max = 2048))]
     pub url: String,
     /// A user name and its password.

@@ -127,7 +127,8 @@ impl Manifests {
     fn decode<K: DeserializeOwned>(&mut self, place: &str, value: Value) -> Option<K> {
         let mut unknown = Vec::new();
         let ignored = |path: serde_ignored::Path<'_>| {
-            let path = path.to_string();
+            // An Option on the way is a question mark to the library, nothing to the user.
+            let path = path.to_string().replace(".?", "");
             // Known by then: they chose the type.
             if path != "apiVersion" && path != "kind" {
                 unknown.push(path);

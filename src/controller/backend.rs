@@ -5,34 +5,25 @@
 //! port-forward, with the same HTTP over either stream.
 
 pub mod answer;
+mod transport;
 
-use std::{collections::BTreeSet, net::IpAddr, pin::pin, time::Duration};
+use std::{collections::BTreeSet, net::IpAddr, time::Duration};
 
 use futures::FutureExt;
-use http_body_util::{BodyExt, Empty, LengthLimitError, Limited};
-use hyper::{
-    Method, Request, StatusCode,
-    body::{Bytes, Incoming},
-    client::conn::http1,
-};
-use hyper_util::rt::TokioIo;
+use http_body_util::Empty;
+use hyper::{Method, Request, StatusCode, body::Bytes};
 use k8s_openapi::api::core::v1::Pod;
-use kube::{Api, Client, ResourceExt, api::Portforwarder};
-use tokio::{
-    io::{AsyncRead, AsyncWrite},
-    net::TcpStream,
-    time::timeout,
-};
+use kube::{Api, Client, ResourceExt};
+use tokio::{net::TcpStream, time::timeout};
 
 use crate::api::status::Targets;
 use answer::AlertmanagerState;
+use transport::{Forward, http};
 
 /// A pod answers a connection this fast or it does not answer.
 const CONNECT: Duration = Duration::from_secs(1);
 /// The longest that a whole exchange may take.
 const WHOLE: Duration = Duration::from_secs(3);
-/// The largest answer that is read: the listing of 10,000 rules stays well below.
-const BODY: usize = 32 * 1024 * 1024;
 /// How much of a refusal is kept: the process's own words, not a page of HTML.
 const WORDS: usize = 400;
 
@@ -226,6 +217,16 @@ impl Backends {
         answer::prometheus_rules(&self.get(pod, port, path).await?)
     }
 
+    /// The names of the rule files that Loki's ruler has loaded; it answers in Prometheus' form.
+    pub async fn loki_rules(
+        &self,
+        pod: &PodRef,
+        port: u16,
+    ) -> Result<BTreeSet<String>, BackendError> {
+        let body = self.get(pod, port, "/prometheus/api/v1/rules").await?;
+        answer::prometheus_rules(&body)
+    }
+
     /// How many targets answer Prometheus and how many do not, by one small query: the listing of
     /// all targets is megabytes in a large cluster.
     pub async fn prometheus_targets_summary(
@@ -252,58 +253,4 @@ impl Backends {
         let body = self.get(pod, port, "/metrics").await?;
         Ok(answer::alertmanager_metrics(&body))
     }
-}
-
-/// A port-forward that ends with its owner, also when the exchange is given up half-way.
-struct Forward(Portforwarder);
-
-impl Drop for Forward {
-    fn drop(&mut self) {
-        self.0.abort();
-    }
-}
-
-/// One exchange over a stream, which is closed afterwards.
-async fn http<S>(
-    stream: S,
-    port: u16,
-    request: Request<Empty<Bytes>>,
-) -> Result<(StatusCode, Bytes), BackendError>
-where
-    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
-{
-    let broken = |error: hyper::Error| BackendError::Unreachable {
-        port,
-        cause: error.to_string(),
-    };
-    let (mut sender, connection) = http1::handshake(TokioIo::new(stream))
-        .await
-        .map_err(broken)?;
-    let exchange = async {
-        let response = sender.send_request(request).await.map_err(broken)?;
-        let status = response.status();
-        Ok((status, read(response.into_body(), port).await?))
-    };
-    let mut exchange = pin!(exchange);
-    tokio::select! {
-        biased;
-        answer = &mut exchange => answer,
-        // What the connection read before it ended is still handed over, and so is its error.
-        _ = connection => exchange.await,
-    }
-}
-
-/// The whole body, as long as it is not too large.
-async fn read(body: Incoming, port: u16) -> Result<Bytes, BackendError> {
-    let collected = Limited::new(body, BODY).collect().await;
-    collected
-        .map(http_body_util::Collected::to_bytes)
-        .map_err(|error| {
-            if error.is::<LengthLimitError>() {
-                BackendError::Unreadable(format!("longer than {BODY} bytes"))
-            } else {
-                let cause = error.to_string();
-                BackendError::Unreachable { port, cause }
-            }
-        })
 }

@@ -19,11 +19,15 @@ use k8s_openapi::api::core::v1::Pod;
 use kube::{Api, Client, ResourceExt};
 use tracing::{debug, warn};
 
-use super::{backend::Backends, error, observe::selector};
+use super::{
+    backend::{Backends, PodRef},
+    error,
+    observe::selector,
+};
 use crate::{
     api::component::Component,
-    render::{Delivery, Proof},
-    resolve::model::Stack,
+    render::{Delivery, Proof, flows},
+    resolve::model::{RuleFile, Stack},
 };
 use pod::{Courier, Outcome};
 
@@ -35,13 +39,13 @@ const TOUCHES_AT_ONCE: usize = 8;
 /// Whether the processes of a component run the wanted configuration.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ConfigState {
-    /// The hash of the wanted configuration.
+    /// The hash of the wanted configuration; empty for Loki, which looks for its rules by itself.
     pub hash: String,
     /// Whether every pod that should run has loaded it.
     pub loaded: bool,
     /// Why not, in the process's own words.
     pub message: Option<String>,
-    /// Prometheus: the rule files that every replica lists that answers.
+    /// Prometheus and Loki: the rule files that every replica lists that answers.
     pub rules: BTreeSet<String>,
 }
 
@@ -67,7 +71,35 @@ pub async fn deliver(
     });
     let projections = others.map(|component| project_files(client, stack, *component));
     let (states, _) = futures::join!(join_all(states), join_all(projections));
-    states.into_iter().collect()
+    let mut states: BTreeMap<_, _> = states.into_iter().collect();
+    if let Some(loki) = stack
+        .loki
+        .as_ref()
+        .filter(|loki| !loki.rule_files.is_empty())
+    {
+        let rules = loki_rules(client, backends, stack).await;
+        debug!(
+            wanted = loki.rule_files.len(),
+            listed = rules.len(),
+            "Asked Loki for its rules."
+        );
+        let state = ConfigState {
+            loaded: true,
+            rules,
+            ..ConfigState::default()
+        };
+        states.insert(Component::Loki, state);
+    }
+    states
+}
+
+/// The rule files that Loki's ruler lists; it polls for them.
+async fn loki_rules(client: &Client, backends: &Backends, stack: &Stack) -> BTreeSet<String> {
+    let pods = running_pods(client, stack, Component::Loki).await;
+    let pods: Vec<PodRef> = pods.unwrap_or_default().iter().map(PodRef::of).collect();
+    let port = flows::http_port(Component::Loki);
+    let listings = pods.iter().map(|pod| backends.loki_rules(pod, port));
+    in_all(join_all(listings).await.into_iter().filter_map(Result::ok))
 }
 
 async fn deliver_one(
@@ -93,6 +125,7 @@ async fn deliver_one(
             pods: &api,
             backends,
             delivery,
+            rule_files: rule_files(stack, delivery),
             may_write: !stack.paused,
         };
         courier.deliver(pod, fresh)
@@ -102,6 +135,14 @@ async fn deliver_one(
         .workload(delivery.component)
         .map_or(0, |workload| workload.replicas);
     summarize(delivery, desired, outcomes)
+}
+
+/// The rule files that a delivery holds.
+fn rule_files<'a>(stack: &'a Stack, delivery: &Delivery) -> Option<&'a BTreeMap<String, RuleFile>> {
+    match delivery.proof {
+        Proof::PrometheusConfigHolds(_) => stack.prometheus.as_ref().map(|p| &p.rule_files),
+        Proof::AlertmanagerHash(_) => None,
+    }
 }
 
 /// The component's pods that run and stay, by name.
@@ -134,15 +175,19 @@ fn summarize(delivery: &Delivery, desired: i32, outcomes: Vec<Outcome>) -> Confi
         None if enough => None,
         None => Some(format!("{holding} of {desired} pods run")),
     };
-    let mut listings = outcomes.into_iter().filter_map(|outcome| outcome.rules);
-    let first = listings.next().unwrap_or_default();
-    let rules = listings.fold(first, |all, one| all.intersection(&one).cloned().collect());
+    let rules = in_all(outcomes.into_iter().filter_map(|outcome| outcome.rules));
     ConfigState {
         hash: delivery.hash.clone(),
         loaded: enough && message.is_none(),
         message,
         rules,
     }
+}
+
+/// What is in every listing.
+fn in_all(mut listings: impl Iterator<Item = BTreeSet<String>>) -> BTreeSet<String> {
+    let first = listings.next().unwrap_or_default();
+    listings.fold(first, |all, one| all.intersection(&one).cloned().collect())
 }
 
 /// Makes the kubelets project a component's files at once; its processes look by themselves.
@@ -166,9 +211,55 @@ async fn project_files(client: &Client, stack: &Stack, component: Component) {
         .await;
 }
 
-impl Delivery {
-    /// Whether the component can list its rules.
-    const fn has_rules(&self) -> bool {
-        matches!(self.proof, Proof::PrometheusConfigHolds(_))
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn outcome(pod: &str, holds: bool, rules: Option<&[&str]>) -> Outcome {
+        Outcome {
+            pod: pod.into(),
+            holds,
+            words: if holds { "" } else { "yaml: line 3" }.into(),
+            rules: rules.map(|rules| rules.iter().map(|&rule| rule.to_owned()).collect()),
+        }
+    }
+
+    fn state(desired: i32, outcomes: Vec<Outcome>) -> ConfigState {
+        let delivery = Delivery {
+            component: Component::Prometheus,
+            port: 9090,
+            proof: Proof::PrometheusConfigHolds("h".into()),
+            hash: "h".into(),
+        };
+        summarize(&delivery, desired, outcomes)
+    }
+
+    #[test]
+    fn a_configuration_is_loaded_once_every_pod_that_should_run_has_it() {
+        assert!(state(1, vec![outcome("a", true, None)]).loaded);
+        let half = state(2, vec![outcome("a", true, None)]);
+        assert!(!half.loaded);
+        assert_eq!(half.message.as_deref(), Some("1 of 2 pods run"));
+    }
+
+    #[test]
+    fn the_first_failing_pod_is_quoted_and_the_others_are_counted() {
+        let outcomes = ["a", "b", "c"].map(|pod| outcome(pod, pod == "a", None));
+        let state = state(1, outcomes.into());
+        assert!(!state.loaded);
+        let expected = "pod b: yaml: line 3 (and 1 more)";
+        assert_eq!(state.message.as_deref(), Some(expected));
+    }
+
+    #[test]
+    fn a_rule_counts_as_loaded_when_every_replica_that_answers_lists_it() {
+        let outcomes = vec![
+            outcome("a", true, Some(&["x.yaml", "y.yaml"])),
+            outcome("b", false, None),
+            outcome("c", true, Some(&["y.yaml", "z.yaml"])),
+        ];
+        let rules = state(3, outcomes).rules;
+        assert_eq!(rules, BTreeSet::from(["y.yaml".to_owned()]));
+        assert!(state(1, Vec::new()).rules.is_empty());
     }
 }

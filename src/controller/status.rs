@@ -275,3 +275,6 @@ impl Facts<'_> {
 fn count(length: usize) -> i32 {
     i32::try_from(length).unwrap_or(i32::MAX)
 }
+
+#[cfg(test)]
+mod tests;

@@ -191,3 +191,34 @@ impl Protocol {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn no_two_ports_of_a_component_share_a_name_or_a_number() {
+        for component in Component::ALL {
+            let count = ports(component).count();
+            let names: BTreeSet<_> = ports(component).map(|port| port.name).collect();
+            let numbers: BTreeSet<_> = ports(component)
+                .map(|port| (port.number, port.protocol.name()))
+                .collect();
+            assert_eq!((names.len(), numbers.len()), (count, count));
+        }
+    }
+
+    #[test]
+    fn a_port_name_is_short_enough_for_kubernetes() {
+        assert!(PORTS.iter().all(|port| port.name.len() <= 15));
+    }
+
+    #[test]
+    fn no_two_jobs_share_a_name() {
+        let jobs: Vec<_> = PORTS.iter().filter_map(|port| port.scrape).collect();
+        let names: BTreeSet<_> = jobs.iter().map(|scrape| scrape.job).collect();
+        assert_eq!(names.len(), jobs.len());
+    }
+}

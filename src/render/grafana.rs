@@ -30,7 +30,7 @@ pub const ADMIN_USER: &str = "admin-user";
 pub const ADMIN_PASSWORD: &str = "admin-password";
 
 /// Settings by their variables: nothing is reported, looked up or fetched from outside.
-const SETTINGS: [(&str, &str); 10] = [
+const SETTINGS: [(&str, &str); 11] = [
     ("GF_ANALYTICS_REPORTING_ENABLED", "false"),
     ("GF_ANALYTICS_CHECK_FOR_UPDATES", "false"),
     ("GF_ANALYTICS_CHECK_FOR_PLUGIN_UPDATES", "false"),
@@ -39,6 +39,7 @@ const SETTINGS: [(&str, &str); 10] = [
     // Bundled plugins live on the read-only root: an update of them would fail at every start.
     ("GF_PLUGINS_PREINSTALL_AUTO_UPDATE", "false"),
     ("GF_PLUGINS_PREINSTALL_DISABLED", "true"),
+    ("GF_PLUGINS_PUBLIC_KEY_RETRIEVAL_DISABLED", "true"),
     ("GF_SECURITY_DISABLE_GRAVATAR", "true"),
     ("GF_SNAPSHOTS_EXTERNAL_ENABLED", "false"),
     ("GF_USERS_ALLOW_SIGN_UP", "false"),

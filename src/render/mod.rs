@@ -1,4 +1,9 @@
 //! From the resolved stack to Kubernetes objects: pure and infallible.
+//!
+//! One file per workload, each a function from the stack to its objects. A new workload is a field
+//! of the stack, a file here, a line in `COMPONENTS`, and the ports it opens in [`flows`]:
+//! Services, network policies, scrape jobs, hardening and probes follow from those. Metadata comes
+//! from [`meta`] alone; what depends on a component's version is in the table of `version`.
 
 mod access;
 mod agent;

@@ -1,5 +1,7 @@
 //! The rendered objects, in the order they are applied.
 
+use std::fmt;
+
 use kube::{Resource, ResourceExt, api::ApiResource};
 use serde::Serialize;
 use serde_json::Value;
@@ -12,7 +14,7 @@ use super::{digest, meta::RENDERED_ANNOTATION};
 pub enum Stage {
     /// Service accounts and bindings.
     Access,
-    /// `ConfigMaps` and Secrets.
+    /// `ConfigMaps`, Secrets and claims.
     Config,
     /// Services, network policies and disruption budgets.
     Network,
@@ -21,7 +23,7 @@ pub enum Stage {
 }
 
 /// One rendered object, ready for server-side apply.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, PartialEq)]
 pub struct Object {
     /// Its kind and the path it is stored under.
     pub resource: ApiResource,
@@ -33,6 +35,20 @@ pub struct Object {
     pub stage: Stage,
     /// The whole object as JSON, with `apiVersion` and `kind`.
     pub body: Value,
+}
+
+// Without the body: a Secret's must not show in a log.
+impl fmt::Debug for Object {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            resource,
+            namespace,
+            name,
+            ..
+        } = self;
+        let namespace = namespace.as_deref().unwrap_or_default();
+        write!(f, "{} {namespace}/{name}", resource.kind)
+    }
 }
 
 /// The objects of a stack.
@@ -109,5 +125,45 @@ impl Objects {
     /// The objects as they were added.
     pub fn iter(&self) -> impl Iterator<Item = &Object> {
         self.0.iter()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use k8s_openapi::{ByteString, api::core::v1::Secret};
+    use kube::api::ObjectMeta;
+
+    use super::*;
+
+    fn secret(value: &[u8]) -> Objects {
+        let mut objects = Objects::default();
+        let secret = Secret {
+            metadata: ObjectMeta {
+                name: Some("main".into()),
+                namespace: Some("monitoring".into()),
+                ..ObjectMeta::default()
+            },
+            data: Some([("key".to_owned(), ByteString(value.into()))].into()),
+            ..Secret::default()
+        };
+        objects.add(Stage::Config, &secret);
+        objects
+    }
+
+    #[test]
+    fn no_value_of_a_secret_shows_in_a_log() {
+        let shown = format!("{:?}", secret(b"swordfish"));
+        assert_eq!(shown, "Objects([Secret monitoring/main])");
+    }
+
+    #[test]
+    fn the_seal_is_another_for_another_content() {
+        let seal = |value| {
+            let object = secret(value).sealed().into_ordered().remove(0);
+            object.body["metadata"]["annotations"][RENDERED_ANNOTATION].clone()
+        };
+        assert!(seal(b"a").is_string());
+        assert_eq!(seal(b"a"), seal(b"a"));
+        assert_ne!(seal(b"a"), seal(b"b"));
     }
 }

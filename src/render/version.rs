@@ -28,3 +28,19 @@ impl Feature {
         version.at_least(major, minor, patch)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_feature_is_in_its_first_version_and_all_later_ones() {
+        let has = |text| {
+            Version::parse(text).map(|version| Feature::PrometheusRetentionInFile.is_in(&version))
+        };
+        assert_eq!(has("3.10.9"), Some(false));
+        assert_eq!(has("3.11.0"), Some(true));
+        assert_eq!(has("3.11.0-rc.1"), Some(true));
+        assert_eq!(has("4.0.0"), Some(true));
+    }
+}

@@ -17,8 +17,8 @@ use crate::api::{
     value::Duration,
 };
 
-/// Labels the operator or Prometheus itself sets.
-const RESERVED_LABELS: [&str; 1] = ["prometheus_replica"];
+/// Told apart by it, the replicas of a pair are one to who deduplicates.
+const REPLICA_LABEL: &str = "replica";
 
 /// The resolved Prometheus; problems of single remote writes and labels leave only those out.
 pub fn resolve(
@@ -119,7 +119,7 @@ fn external_labels(metrics: &MetricsSpec, problems: &mut Vec<Problem>) -> BTreeM
                 .all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
         let message = if !valid {
             "not a label name: letters, digits and _, not starting with a digit"
-        } else if RESERVED_LABELS.contains(&name.as_str()) {
+        } else if name == REPLICA_LABEL {
             "this label is set by Masthead"
         } else {
             labels.insert(name.clone(), value.0.clone());

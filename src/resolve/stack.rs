@@ -19,8 +19,6 @@ use crate::api::{
     value::{Scheduling, Toleration, TolerationOperator},
 };
 
-/// The longest name of a stack with which every child's name still fits.
-const MAX_NAME: usize = 40;
 const DAY_MILLIS: u64 = 24 * 3_600_000;
 
 /// Resolves a stack. An error means that nothing of it can be rendered.
@@ -120,10 +118,11 @@ fn check_name(name: &str) -> Result<(), Vec<Problem>> {
         && name
             .bytes()
             .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-');
-    let message = if name.len() > MAX_NAME {
+    let message = if name.len() > Stack::MAX_NAME {
         format!(
-            "{name:?} has {} characters: {MAX_NAME} at most, so that the names of the stack's objects fit",
-            name.len()
+            "{name:?} has {} characters: {} at most, so that the names of the stack's objects fit",
+            name.len(),
+            Stack::MAX_NAME
         )
     } else if !label {
         format!(
@@ -430,7 +429,7 @@ mod tests {
 
     #[test]
     fn names_that_cannot_be_a_service_are_refused_here_as_by_the_server() {
-        for name in ["Main", "1st", "a.b", "-a", "a-", &"a".repeat(41)] {
+        for name in ["Main", "1st", "a.b", "-a", "a-", &"a".repeat(40)] {
             let mut stack = stack("{}");
             stack.metadata.name = Some(name.to_owned());
             assert_eq!(

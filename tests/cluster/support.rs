@@ -20,7 +20,7 @@ pub const NAMESPACE: &str = "monitoring";
 pub const STACK: &str = "main";
 
 /// How long a step may take on a slow machine before it counts as stuck.
-const PATIENCE: Duration = Duration::from_secs(180);
+const PATIENCE: Duration = Duration::from_mins(3);
 
 /// The cluster of `KUBECONFIG`.
 pub struct Cluster {
@@ -83,7 +83,9 @@ impl Cluster {
 
     /// The value of an instant query that gives one series.
     pub async fn query(&self, expr: &str) -> Option<f64> {
-        let query: String = expr.bytes().map(|byte| format!("%{byte:02X}")).collect();
+        let query = expr
+            .bytes()
+            .fold(String::new(), |query, byte| format!("{query}%{byte:02X}"));
         let answer = self
             .ask("main-prometheus", &format!("/api/v1/query?query={query}"))
             .await?;

@@ -10,7 +10,7 @@ one that it uses and is missing shows as a 403 in the tests.
   verbs: [get, list, watch]
 - apiGroups: [masthead.dev]
   resources: [monitoringstacks/status, alertrules/status]
-  verbs: [patch, update]
+  verbs: [patch]
 # Children name their stack as the owner that waits for them; where the admission plugin
 # OwnerReferencesPermissionEnforcement is on (OpenShift), that takes this right.
 - apiGroups: [masthead.dev]
@@ -24,10 +24,10 @@ one that it uses and is missing shows as a 403 in the tests.
 - apiGroups: [""]
   resources: [services, serviceaccounts, configmaps]
   verbs: [get, list, watch, create, patch, delete]
-# Volumes may be resized and labelled; they are never deleted by the operator.
+# Volumes may grow; the operator never deletes one.
 - apiGroups: [""]
   resources: [persistentvolumeclaims]
-  verbs: [get, list, watch, create, patch]
+  verbs: [get, list, create, patch]
 # Secrets are never watched.
 - apiGroups: [""]
   resources: [secrets]
@@ -66,7 +66,7 @@ one that it uses and is missing shows as a 403 in the tests.
 {{- define "masthead.operatorClusterRules" -}}
 - apiGroups: [rbac.authorization.k8s.io]
   resources: [clusterrolebindings]
-  verbs: [get, list, create, patch, delete]
+  verbs: [get, list, watch, create, patch, delete]
 # Whether a volume may grow.
 - apiGroups: [storage.k8s.io]
   resources: [storageclasses]

@@ -1,6 +1,9 @@
 //! Delivery to one pod.
 
-use std::{collections::BTreeSet, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
 
 use k8s_openapi::api::core::v1::Pod;
 use kube::{Api, ResourceExt};
@@ -11,12 +14,15 @@ use super::{PATIENCE, touch};
 use crate::{
     controller::backend::{BackendError, Backends, PodRef},
     render::{Delivery, Proof},
+    resolve::model::RuleFile,
 };
 
 /// The first wait for the file, a little less than the kubelet usually needs.
 const FIRST_PAUSE: Duration = Duration::from_millis(60);
 /// The waits grow up to this.
 const LONGEST_PAUSE: Duration = Duration::from_millis(400);
+/// The volumes of one pod are projected within this time of each other.
+const SETTLE: Duration = Duration::from_millis(200);
 /// A touch that has brought nothing in this time is repeated.
 const TOUCH_AGAIN: Duration = Duration::from_secs(1);
 /// What is said when the process runs well, but something else than what is wanted.
@@ -44,6 +50,8 @@ pub struct Courier<'a> {
     pub backends: &'a Backends,
     /// What is delivered.
     pub delivery: &'a Delivery,
+    /// The rule files that belong to it, if it is of a component that evaluates rules.
+    pub rule_files: Option<&'a BTreeMap<String, RuleFile>>,
     /// Whether pods may be touched and processes reloaded; else they are only asked.
     pub may_write: bool,
 }
@@ -53,33 +61,38 @@ impl Courier<'_> {
     /// were just written.
     pub async fn deliver(self, pod: &Pod, fresh: bool) -> Outcome {
         let target = PodRef::of(pod);
-        let asked = self.ask(&target).await;
-        let answers = asked.is_ok();
-        let (holds, words) = match asked {
-            Ok(true) => {
-                if fresh {
-                    self.touch_once(pod).await;
-                }
-                (true, String::new())
-            }
-            Ok(false) if !self.may_write => (false, "the stack is paused".into()),
-            Ok(false) => self.insist(pod, &target, fresh).await,
+        match self.ask(&target).await {
+            Ok(holds) => self.convince(pod, &target, holds, fresh).await,
             Err(error) => {
                 self.help_start(pod, fresh).await;
-                (false, error.to_string())
+                Outcome {
+                    pod: target.name,
+                    words: error.to_string(),
+                    ..Outcome::default()
+                }
             }
-        };
-        let rules = if answers {
-            self.rules(&target).await
-        } else {
-            None
-        };
-        Outcome {
-            pod: target.name,
-            holds,
-            words,
-            rules,
         }
+    }
+
+    /// Brings the delivery to a process that answers.
+    async fn convince(self, pod: &Pod, target: &PodRef, holds: bool, fresh: bool) -> Outcome {
+        let mut outcome = Outcome {
+            pod: target.name.clone(),
+            rules: self.rules(target).await,
+            ..Outcome::default()
+        };
+        outcome.holds = holds && self.is_complete(outcome.rules.as_ref());
+        if outcome.holds {
+            if fresh {
+                self.touch_once(pod).await;
+            }
+        } else if self.may_write {
+            (outcome.holds, outcome.words) = self.insist(pod, target, fresh).await;
+            outcome.rules = self.rules(target).await;
+        } else {
+            outcome.words = "the stack is paused".into();
+        }
+        outcome
     }
 
     /// Touches, reloads and asks until the proof holds or time is up.
@@ -104,11 +117,8 @@ impl Courier<'_> {
                 }
                 sleep(pause).await;
                 pause = (pause * 3 / 2).min(LONGEST_PAUSE);
-                said = match self.reload(target).await {
-                    Ok(()) => NOT_YET.to_owned(),
-                    Err(error) => error.to_string(),
-                };
-                if matches!(self.ask(target).await, Ok(true)) {
+                said = self.attempt(target).await.unwrap_or_else(|e| e.to_string());
+                if said.is_empty() {
                     return;
                 }
             }
@@ -117,6 +127,35 @@ impl Courier<'_> {
             Ok(()) => (true, String::new()),
             Err(_) => (false, said),
         }
+    }
+
+    /// One reload, and what is still wrong after it; empty when the proof holds.
+    ///
+    /// The configuration and the rules reach the pod as volumes of their own, one perhaps a little
+    /// before the other. The listing tells of rules that are missing, but not of old contents: so
+    /// Prometheus is reloaded once more after all is there.
+    async fn attempt(self, target: &PodRef) -> Result<String, BackendError> {
+        self.reload(target).await?;
+        if !self.holds(target).await? {
+            return Ok(NOT_YET.to_owned());
+        }
+        if self.rule_files.is_some() {
+            sleep(SETTLE).await;
+            self.reload(target).await?;
+        }
+        Ok(String::new())
+    }
+
+    async fn holds(self, target: &PodRef) -> Result<bool, BackendError> {
+        Ok(self.ask(target).await? && self.is_complete(self.rules(target).await.as_ref()))
+    }
+
+    /// Whether every rule file that should be loaded is listed.
+    fn is_complete(self, listed: Option<&BTreeSet<String>>) -> bool {
+        let Some(wanted) = self.rule_files.filter(|wanted| !wanted.is_empty()) else {
+            return true;
+        };
+        listed.is_some_and(|listed| wanted.keys().all(|file| listed.contains(file)))
     }
 
     /// A process that does not answer reads its files at its start. If it fails with the old ones,
@@ -177,10 +216,9 @@ impl Courier<'_> {
         })
     }
 
+    /// The rule files that the process lists; none when it has no rules or did not answer.
     async fn rules(self, target: &PodRef) -> Option<BTreeSet<String>> {
-        if !self.delivery.has_rules() {
-            return None;
-        }
+        self.rule_files?;
         let listed = self.backends.prometheus_rules(target, self.delivery.port);
         listed
             .await

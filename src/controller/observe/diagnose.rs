@@ -209,3 +209,6 @@ fn sentence(subject: &str, cause: &str, remedy: Option<&str>) -> String {
     }
     sentence
 }
+
+#[cfg(test)]
+mod tests;

@@ -91,7 +91,8 @@ impl Facts<'_> {
         component: Component,
         old: Option<&ConfigStatus>,
     ) -> Option<ConfigStatus> {
-        let Some(config) = self.configs.get(&component) else {
+        let delivered = self.configs.get(&component);
+        let Some(config) = delivered.filter(|config| !config.hash.is_empty()) else {
             return old.cloned();
         };
         let known = old.filter(|old| old.hash == config.hash && old.loaded);

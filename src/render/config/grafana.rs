@@ -8,6 +8,10 @@ use crate::{
     resolve::model::{self, Stack},
 };
 
+/// The scrape interval that Grafana assumes. It is not written: so a stack with the usual interval
+/// has the same file while its Prometheus is held and its interval is unknown.
+const GRAFANAS_INTERVAL: &str = "15s";
+
 /// The file.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -65,7 +69,8 @@ pub fn data_sources(stack: &Stack, grafana: &model::Grafana) -> DataSources {
         time_interval: stack
             .prometheus
             .as_ref()
-            .map(|prometheus| prometheus.scrape_interval.clone()),
+            .map(|prometheus| prometheus.scrape_interval.clone())
+            .filter(|interval| interval != GRAFANAS_INTERVAL),
         alertmanager_uid,
         ..JsonData::default()
     };

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use super::{
-    super::{flows, version::Feature},
+    super::{flows, rules, version::Feature},
     scrape::{self, KubernetesSd, Relabel, ScrapeConfig},
 };
 use crate::{
@@ -105,7 +105,10 @@ pub fn config(stack: &Stack, prometheus: &model::Prometheus) -> Config {
                     },
                 },
             }),
-        rule_files: vec![format!("{RULES_DIR}/*/*.yaml")],
+        // Prometheus takes a star in the last part of a pattern only.
+        rule_files: (0..rules::SHARDS)
+            .map(|shard| format!("{RULES_DIR}/{shard}/*.yaml"))
+            .collect(),
         alerting: stack
             .runs(Component::Alertmanager)
             .then(|| alerting(stack, prometheus)),

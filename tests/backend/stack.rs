@@ -1,0 +1,37 @@
+//! Stacks whose configuration every binary of the last years understands.
+
+use masthead::{
+    api::component::Component,
+    resolve::model::{Receiver, ReceiverKind, Stack},
+};
+
+use crate::fixture;
+
+/// A stack with these rules, one in each file: name and expression.
+pub fn stack(rules: &[(&str, &str)]) -> Stack {
+    let mut stack = fixture::minimal();
+    if let Some(workload) = fixture::workload_mut(&mut stack, Component::Prometheus) {
+        workload.version = fixture::version("3.0.0");
+    }
+    if let Some(prometheus) = &mut stack.prometheus {
+        let files = rules
+            .iter()
+            .map(|(name, expr)| fixture::alert_file("monitoring", name, expr));
+        prometheus.rule_files = files.collect();
+    }
+    stack
+}
+
+/// The stack with one more receiver.
+pub fn with_a_receiver(stack: &Stack) -> Stack {
+    let mut stack = stack.clone();
+    if let Some(alertmanager) = &mut stack.alertmanager {
+        alertmanager.receivers.push(Receiver {
+            name: "hook".into(),
+            kind: ReceiverKind::Webhook {
+                url: "http://127.0.0.1:1/".into(),
+            },
+        });
+    }
+    stack
+}

@@ -1,0 +1,94 @@
+//! Each flow, wherever it has to show.
+
+use masthead::{
+    api::component::Component,
+    render::{
+        flows::{self, Offer, Peer},
+        meta,
+    },
+    resolve::model::Stack,
+};
+use serde_json::Value;
+
+use crate::{stack, view};
+
+#[test]
+fn each_flow_is_a_container_port_a_service_port_an_ingress_rule_and_a_scrape_job() {
+    let stack = stack::minimal();
+    let prometheus = view::config(&stack, "main-prometheus", "prometheus.yml");
+    let jobs = prometheus["scrape_configs"].as_array().unwrap();
+    for port in flows::PORTS {
+        let name = stack.child_name(port.component);
+        let container = &template_of(&stack, &name)["containers"][0];
+        let declared = container["ports"].as_array().unwrap().iter().any(|one| {
+            one["name"] == port.name
+                && one["containerPort"] == port.number
+                && one["protocol"] == port.protocol.name()
+        });
+        assert!(declared, "{name}: no container port {}", port.name);
+
+        let service = view::find(&stack, "Service", &name).map(|service| service.body);
+        let offered = service.is_some_and(|service| {
+            let ports = service["spec"]["ports"].as_array().unwrap();
+            ports
+                .iter()
+                .any(|one| one["targetPort"] == port.name && one["port"] == port.number)
+        });
+        assert_eq!(
+            offered,
+            port.offer == Offer::Service,
+            "{name} {}",
+            port.name
+        );
+
+        assert_eq!(admitted(&stack, port), expected_peers(&stack, port));
+
+        if let Some(scrape) = port.scrape {
+            let job = jobs.iter().find(|job| job["job_name"] == scrape.job);
+            let keep = &job.unwrap()["relabel_configs"][0]["regex"];
+            assert_eq!(keep, &format!("{};{}", port.component.name(), port.name));
+            assert!(
+                port.from.contains(&Peer::Anyone)
+                    || port.from.contains(&Peer::Component(Component::Prometheus)),
+                "{name} {}: scraped, but Prometheus is not let in",
+                port.name
+            );
+        }
+    }
+}
+
+fn template_of(stack: &Stack, name: &str) -> Value {
+    let (_, template) = view::templates(stack)
+        .into_iter()
+        .find(|(workload, _)| workload == name)
+        .unwrap();
+    serde_json::to_value(template.spec).unwrap()
+}
+
+/// The `from` of the rule for a port.
+fn admitted(stack: &Stack, port: &flows::Port) -> Value {
+    let policy = view::find(stack, "NetworkPolicy", &stack.child_name(port.component)).unwrap();
+    let rules = policy.body["spec"]["ingress"].as_array().unwrap();
+    let rule = rules.iter().find(|rule| {
+        rule["ports"][0]["port"] == port.number
+            && rule["ports"][0]["protocol"] == port.protocol.name()
+    });
+    rule.unwrap()["from"].clone()
+}
+
+fn expected_peers(stack: &Stack, port: &flows::Port) -> Value {
+    if port.from.contains(&Peer::Anyone) {
+        return Value::Null;
+    }
+    let peer = |peer: &Peer| match peer {
+        Peer::Anyone => Value::Null,
+        Peer::Operator => serde_json::json!({
+            "namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "masthead-system"}},
+            "podSelector": {"matchLabels": {"app.kubernetes.io/name": "masthead"}},
+        }),
+        Peer::Component(component) => serde_json::json!({
+            "podSelector": {"matchLabels": meta::selector(stack, *component)},
+        }),
+    };
+    port.from.iter().map(peer).collect()
+}
