@@ -52,8 +52,11 @@ docs: ## The API documentation builds without a warning
 cluster-test: ## The whole on the single-node cluster: install, scrape, drift, upgrade, delete
 	hack/cluster-test
 
-kubeconfig: ## Print how to reach the cluster of `make up`
-	@hack/cluster/kubectl --print-config
+kubeconfig: ## Print the variables that reach the cluster of `make up`
+	@source hack/lib.sh; source hack/cluster/config.sh; source hack/kind.sh; \
+	for file in "$$KUBECONFIG_FILE" "$$KIND_KUBECONFIG"; do \
+		if [ -s "$$file" ]; then echo "export KUBECONFIG=$$file PATH=$$CACHE/bin:\$$PATH"; exit; fi; \
+	done; die "no cluster runs here: make up"
 
 deny: ## Licences, sources and advisories of the dependencies
 	cargo deny check
