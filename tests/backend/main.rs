@@ -223,7 +223,8 @@ async fn targets_are_counted_by_prometheus_itself() {
     let mut targets = Targets::default();
     // Prometheus takes up new targets every five seconds.
     for _ in 0..200 {
-        let asked = backends.prometheus_targets_summary(&asked_pod, process.port);
+        let asked =
+            backends.prometheus_targets_summary(&asked_pod, process.port, Duration::from_secs(30));
         targets = asked.await.unwrap();
         if targets.down == 2 {
             break;

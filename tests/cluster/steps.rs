@@ -10,7 +10,7 @@ use kube::{
     Api, ResourceExt,
     api::{DeleteParams, ListParams, Patch, PatchParams, PostParams},
 };
-use masthead::api::rule::AlertRule;
+use masthead::api::{rule::AlertRule, stack::MonitoringStack, status::Targets};
 use serde_json::{Value, json};
 
 use crate::support::{Cluster, NAMESPACE, STACK, condition, eventually, is_ready};
@@ -27,13 +27,7 @@ pub async fn the_agents_series_are_in_prometheus(cluster: &Cluster) {
 }
 
 pub async fn status_tells_what_runs(cluster: &Cluster) {
-    let all_up = "every target up";
-    let stack = cluster
-        .until(all_up, |stack| {
-            let targets = stack.status.as_ref().and_then(|status| status.targets);
-            is_ready(stack) && targets.is_some_and(|targets| targets.up > 3 && targets.down == 0)
-        })
-        .await;
+    let stack = cluster.until("every target up", every_target_is_up).await;
     let status = stack.status.unwrap();
     let prometheus = status
         .components
@@ -45,6 +39,12 @@ pub async fn status_tells_what_runs(cluster: &Cluster) {
     let summary = status.summary.unwrap();
     assert_eq!(summary.metrics, "1/1");
     assert_eq!(summary.agent, "1/1");
+}
+
+/// Prometheus, Alertmanager, the agent twice and the kubelet.
+fn every_target_is_up(stack: &MonitoringStack) -> bool {
+    let targets = stack.status.as_ref().and_then(|status| status.targets);
+    is_ready(stack) && targets == Some(Targets { up: 5, down: 0 })
 }
 
 pub async fn drift_is_put_back(cluster: &Cluster) {
@@ -192,8 +192,12 @@ pub async fn a_bad_field_keeps_what_runs(cluster: &Cluster) {
 /// Reads the API server's own audit log: what was written, by whom, while nobody did anything.
 pub async fn an_idle_stack_causes_no_write_but_the_leases(cluster: &Cluster) {
     let log = std::env::var("MASTHEAD_TEST_AUDIT_LOG").expect("hack/cluster-test names the log");
-    // Rolls and their events have to be over before it counts as idle.
-    tokio::time::sleep(Duration::from_secs(20)).await;
+    // What the steps before changed has to be over before it counts as idle: the last look at
+    // the targets comes up to half a minute after the last change.
+    cluster
+        .until("every target up again", every_target_is_up)
+        .await;
+    tokio::time::sleep(Duration::from_secs(40)).await;
     let from = fs::metadata(&log).unwrap().len();
     tokio::time::sleep(Duration::from_secs(90)).await;
     let text = fs::read(&log).unwrap();
