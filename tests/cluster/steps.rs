@@ -4,7 +4,7 @@ use std::{collections::BTreeSet, fs, time::Duration};
 
 use k8s_openapi::api::{
     apps::v1::StatefulSet,
-    core::v1::{ConfigMap, PersistentVolumeClaim, Pod, Service},
+    core::v1::{ConfigMap, PersistentVolumeClaim, Service},
 };
 use kube::{
     Api, ResourceExt,
@@ -42,7 +42,7 @@ pub async fn status_tells_what_runs(cluster: &Cluster) {
 }
 
 /// Prometheus, Alertmanager, the agent twice and the kubelet.
-fn every_target_is_up(stack: &MonitoringStack) -> bool {
+pub fn every_target_is_up(stack: &MonitoringStack) -> bool {
     let targets = stack.status.as_ref().and_then(|status| status.targets);
     is_ready(stack) && targets == Some(Targets { up: 5, down: 0 })
 }
@@ -219,31 +219,6 @@ pub async fn an_idle_stack_causes_no_write_but_the_leases(cluster: &Cluster) {
     let lease = written.contains("/leases/masthead");
     assert!(lease, "the log must at least show the Lease's renewals");
     assert!(is_ready(&cluster.stack().await));
-}
-
-pub async fn an_operator_that_is_killed_comes_back_and_changes_nothing(cluster: &Cluster) {
-    let before = cluster.pods().await;
-    let operators: Api<Pod> = Api::namespaced(cluster.client.clone(), "masthead-system");
-    let selected = ListParams::default().labels("app.kubernetes.io/name=masthead");
-    let at_once = DeleteParams {
-        grace_period_seconds: Some(0),
-        ..DeleteParams::default()
-    };
-    for pod in operators.list(&selected).await.unwrap() {
-        operators.delete(&pod.name_any(), &at_once).await.unwrap();
-    }
-    let maps: Api<ConfigMap> = Api::namespaced(cluster.client.clone(), NAMESPACE);
-    maps.delete("main-agent", &DeleteParams::default())
-        .await
-        .unwrap();
-    eventually("the next operator works", || async {
-        maps.get("main-agent").await.ok()
-    })
-    .await;
-    cluster
-        .until("ready under the next operator", is_ready)
-        .await;
-    assert_eq!(cluster.pods().await, before);
 }
 
 pub async fn deleting_the_stack_leaves_nothing_but_its_volumes(cluster: &Cluster) {
