@@ -43,23 +43,63 @@ async fn operators(cluster: &Cluster) -> Vec<(String, bool)> {
     found
 }
 
-async fn scale_operator(cluster: &Cluster, replicas: i32) {
+/// Scales the operator and waits until that many are there and one, if any, leads.
+async fn scale_operator(cluster: &Cluster, replicas: usize) {
     let deployments: Api<Deployment> = Api::namespaced(cluster.client.clone(), OPERATOR_NAMESPACE);
     let patch = Patch::Merge(json!({"spec": {"replicas": replicas}}));
     deployments
         .patch("masthead", &PatchParams::default(), &patch)
         .await
         .unwrap();
-    let count = usize::try_from(replicas).unwrap();
     eventually("that many operators, one of them leading", || async {
-        let deployment = deployments.get("masthead").await.ok()?;
-        let ready = deployment.status?.ready_replicas? == replicas;
         let operators = operators(cluster).await;
         let leaders = operators.iter().filter(|(_, leads)| *leads).count();
         assert!(leaders <= 1, "two operators act at once: {operators:?}");
-        (ready && operators.len() == count && leaders == 1).then_some(())
+        (operators.len() == replicas && leaders == replicas.min(1)).then_some(())
     })
     .await;
+}
+
+/// A developer's `cargo run -- controller`: pods have no address that it could reach.
+pub async fn an_operator_outside_the_cluster_reaches_pods_by_port_forward(cluster: &Cluster) {
+    let deployments: Api<Deployment> = Api::namespaced(cluster.client.clone(), OPERATOR_NAMESPACE);
+    let deployment = deployments.get("masthead").await.unwrap();
+    let pod = deployment.spec.unwrap().template.spec.unwrap();
+    let image = pod.containers[0].image.clone().unwrap();
+    scale_operator(cluster, 0).await;
+    let mut outside = Command::new(env!("CARGO_BIN_EXE_masthead"))
+        .args([
+            "controller",
+            "--image",
+            &image,
+            "--admin-address",
+            "127.0.0.1:0",
+        ])
+        .spawn()
+        .unwrap();
+    let labels = json!({"metrics": {"externalLabels": {"cluster": "outside"}}});
+    cluster.patch_stack(labels).await;
+    cluster
+        .until("loaded by an operator outside", is_ready)
+        .await;
+    let config = cluster
+        .ask("main-prometheus", "/api/v1/status/config")
+        .await
+        .unwrap();
+    assert!(
+        config["data"]["yaml"]
+            .as_str()
+            .unwrap()
+            .contains("cluster: outside")
+    );
+    // SIGTERM, not SIGKILL: it gives the Lease back, so that the next one need not wait.
+    let pid = outside.id().to_string();
+    assert!(Command::new("kill").arg(&pid).status().unwrap().success());
+    assert!(
+        outside.wait().unwrap().success(),
+        "it ends without an error when asked to"
+    );
+    scale_operator(cluster, 1).await;
 }
 
 pub async fn two_operators_stand_by_and_one_acts(cluster: &Cluster) {

@@ -16,6 +16,7 @@ use std::{
 };
 
 use futures::future::{join_all, try_join_all};
+use jiff::Timestamp;
 use k8s_openapi::{
     NamespaceResourceScope,
     api::{
@@ -182,6 +183,7 @@ async fn explain(
         pods: &pods,
         claims: &claims,
         events: &events,
+        now: Timestamp::now(),
     })
 }
 
