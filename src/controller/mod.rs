@@ -51,6 +51,7 @@ use crate::{
 };
 use context::{CONCURRENT, Context, Scope};
 use lease::{Candidate, Timing};
+use publish::Living;
 use sweep::Sweeper;
 
 /// Events that come in a burst wake a stack once. Short: a rule should be active within a second.
@@ -216,6 +217,7 @@ impl Operator {
     fn reconciles(&self, watched: watch::Watched) -> stream::BoxStream<'static, ()> {
         let scope = Arc::new(Scope {
             context: self.context.clone(),
+            living: Living(watched.stacks.clone()),
             rules: watched.rules,
         });
         let mut synced = watched.synced;
