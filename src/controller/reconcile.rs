@@ -158,7 +158,7 @@ async fn tell_rules(
     // Nobody asks a Prometheus that is held: it goes on as it is.
     let listed = configs
         .get(&Component::Prometheus)
-        .map(|config| &config.rules);
+        .and_then(|config| config.rules.as_ref());
     let teller = Teller {
         stack: &format!("{}/{}", stack.namespace, stack.name),
         listed,
@@ -168,13 +168,13 @@ async fn tell_rules(
     let verdicts = &resolution.rules;
     let publisher = &scope.context.publisher;
     let told = publisher.rules(&teller, rules, verdicts).await;
-    let judges = stack.has(Component::Prometheus) || stack.held.contains(&Component::Prometheus);
+    let judges = stack.runs(Component::Prometheus);
     for rule in broken {
         undecodable_rule(publisher, &teller, judges, rule.0.as_ref().err()).await;
     }
     told?;
     let mut files = verdicts.iter().filter_map(|verdict| verdict.file.as_ref());
-    Ok(files.all(|file| listed.is_none_or(|listed| listed.contains(file))))
+    Ok(files.all(|file| listed.is_none_or(|listed| listed.files.contains(file))))
 }
 
 fn outcome(stack: &Stack, applied: &Applied, status: &StackStatus, loaded: bool) -> Outcome {

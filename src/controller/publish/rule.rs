@@ -17,6 +17,7 @@ use crate::{
     api::{rule::AlertRule, status::RuleStatus},
     controller::{
         context::Guarded,
+        deliver::Listing,
         error::Error,
         status::{self, Subject},
     },
@@ -58,8 +59,8 @@ impl Living {
 pub struct Teller<'a> {
     /// Its name: `namespace/name`.
     pub stack: &'a str,
-    /// The rule files that its processes list; none when they could not be asked.
-    pub listed: Option<&'a BTreeSet<String>>,
+    /// The rules that its processes have; none when they could not be asked.
+    pub listed: Option<&'a Listing>,
     /// The stacks there are.
     pub living: &'a Living,
     /// The time.
@@ -75,11 +76,11 @@ impl Teller<'_> {
         verdict: Option<&RuleVerdict>,
     ) -> RuleStatus {
         let own = verdict.map(|verdict| {
-            let is_listed = |listed: &BTreeSet<String>| {
+            let listed = self.listed.and_then(|listed| {
                 let mut file = verdict.file.iter();
-                file.any(|file| listed.contains(file))
-            };
-            let listed = self.listed.map(is_listed);
+                let has = file.any(|file| listed.files.contains(file));
+                (listed.proven || !has).then_some(has)
+            });
             status::rule_in_stack(old, verdict, self.stack, listed, self.now)
         });
         let entries = status::entries(old, self.stack, own, |stack| self.living.has(stack));
@@ -231,5 +232,63 @@ fn subject(metadata: &ObjectMeta, count: usize) -> Subject<'_> {
         namespace: metadata.namespace.as_deref().unwrap_or_default(),
         generation: metadata.generation,
         count,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use kube::{
+        core::DeserializeGuard,
+        runtime::{reflector, watcher::Event},
+    };
+
+    use super::*;
+    use crate::api::stack::MonitoringStack;
+
+    #[test]
+    fn a_changed_rule_is_loaded_once_the_processes_run_the_new_configuration() {
+        let (store, mut writer) = reflector::store::<Guarded>();
+        let mut stack = MonitoringStack::default();
+        stack.metadata.namespace = Some("ns".into());
+        stack.metadata.name = Some("main".into());
+        writer.apply_watcher_event(&Event::Apply(DeserializeGuard(Ok(stack))));
+        let living = Living(store);
+        let judged = |old: Option<&RuleStatus>, generation, proven| {
+            let verdict = RuleVerdict {
+                namespace: "ns".into(),
+                name: "rule".into(),
+                generation: Some(generation),
+                count: 1,
+                file: Some("f.yaml".into()),
+                problems: vec![],
+            };
+            let listing = Listing {
+                files: BTreeSet::from(["f.yaml".into()]),
+                proven,
+            };
+            let teller = Teller {
+                stack: "ns/main",
+                listed: Some(&listing),
+                living: &living,
+                now: Timestamp::UNIX_EPOCH,
+            };
+            let subject = Subject {
+                namespace: "ns",
+                generation: verdict.generation,
+                count: 1,
+            };
+            teller.status(old, subject, Some(&verdict))
+        };
+        let loaded = |status: &RuleStatus| status.stacks.first().map(|entry| entry.loaded);
+        let first = judged(None, 1, true);
+        assert_eq!(loaded(&first), Some(true));
+        // Prometheus refuses the new configuration and goes on with the old content of the file.
+        let edited = judged(Some(&first), 2, false);
+        assert_eq!(loaded(&edited), Some(false));
+        // The others' content is the one that was loaded before.
+        assert_eq!(loaded(&judged(Some(&first), 1, false)), Some(true));
+        assert_eq!(loaded(&judged(Some(&edited), 2, true)), Some(true));
     }
 }

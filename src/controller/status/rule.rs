@@ -24,8 +24,8 @@ pub struct Subject<'a> {
     pub count: usize,
 }
 
-/// What a stack, `namespace/name`, says of a rule. `listed` is whether its processes list it; none
-/// when they could not be asked: what was known then stays.
+/// What a stack, `namespace/name`, says of a rule. `listed` is whether its processes have loaded it as
+/// it was judged; none when that cannot be told: what was known then stays.
 #[must_use]
 pub fn rule_in_stack(
     old: Option<&RuleStatus>,
@@ -43,9 +43,9 @@ pub fn rule_in_stack(
         Some(first) => refused(first, verdict.problems.len() - 1),
         None if loaded => (
             reason::LOADED,
-            "listed by every process that answers".into(),
+            "loaded by every process that answers".into(),
         ),
-        None => (reason::NOT_LISTED, "not listed by the process yet".into()),
+        None => (reason::NOT_LISTED, "not loaded by every process yet".into()),
     };
     let loaded_at = || {
         let known = known.and_then(|entry| entry.loaded_at.clone());
@@ -135,7 +135,7 @@ fn summary(subject: &Subject<'_>, stacks: &[RuleInStack]) -> [Says; 2] {
             None => Says::yes(
                 LOADED,
                 reason::LOADED,
-                format!("listed in {}", names(stacks)),
+                format!("loaded in {}", names(stacks)),
             ),
         },
     };
@@ -230,7 +230,7 @@ mod tests {
             told(&accepted, ACCEPTED),
             ("True", "Accepted", "taken by monitoring/main")
         );
-        let expected = ("False", "NotListed", "not listed by the process yet");
+        let expected = ("False", "NotListed", "not loaded by every process yet");
         assert_eq!(told(&accepted, LOADED), expected);
         assert_eq!(
             (accepted.rules, accepted.observed_generation),
@@ -240,7 +240,7 @@ mod tests {
         let loaded = judged(Some(&accepted), MAIN, &verdict(vec![]), Some(true), 2);
         assert_eq!(
             told(&loaded, LOADED),
-            ("True", "Loaded", "listed in monitoring/main")
+            ("True", "Loaded", "loaded in monitoring/main")
         );
         let time = |type_| {
             find(&loaded.conditions, type_)
@@ -297,7 +297,7 @@ mod tests {
         assert_eq!(both.stacks[1], one.stacks[0], "the other's entry stays");
         let expected = "taken by monitoring/canary, monitoring/main";
         assert_eq!(told(&both, ACCEPTED).2, expected);
-        let expected = "monitoring/canary: not listed by the process yet";
+        let expected = "monitoring/canary: not loaded by every process yet";
         assert_eq!(told(&both, LOADED), ("False", "NotListed", expected));
         let both = judged(Some(&both), CANARY, &good, Some(true), 3);
         assert_eq!(told(&both, LOADED).0, "True");
