@@ -5,7 +5,7 @@
 
 pub mod diagnose;
 mod event;
-mod pod;
+pub(super) mod pod;
 mod remedy;
 mod words;
 pub mod workload;
