@@ -13,11 +13,19 @@ use tokio_util::sync::CancellationToken;
 fn main() -> ExitCode {
     match run(&Cli::parse()) {
         Ok(code) => code,
+        // `masthead render … | head` has what it wants.
+        Err(error) if is_closed_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("masthead: {error:#}");
             ExitCode::FAILURE
         }
     }
+}
+
+fn is_closed_pipe(error: &anyhow::Error) -> bool {
+    error
+        .downcast_ref::<std::io::Error>()
+        .is_some_and(|error| error.kind() == std::io::ErrorKind::BrokenPipe)
 }
 
 fn run(cli: &Cli) -> anyhow::Result<ExitCode> {
