@@ -7,6 +7,7 @@ SHELL := bash
 .DEFAULT_GOAL := help
 
 CARGO ?= cargo
+NEXTEST := $(CARGO) nextest run --locked --profile $(if $(CI),ci,default)
 TOOLS := . hack/tools/env.sh &&
 HELM_INSTALL := helm template masthead charts/masthead --namespace masthead-system
 
@@ -44,7 +45,7 @@ features: ## Each half of the binary builds without the other
 	$(CARGO) check --locked --quiet --no-default-features --features agent
 
 unit: ## All tests but those on the single-node cluster
-	$(TOOLS) $(CARGO) nextest run --locked -E 'not binary(cluster)'
+	$(TOOLS) $(NEXTEST) -E 'not binary(cluster)'
 
 docs: ## The API documentation builds without a warning
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --locked --no-deps --quiet

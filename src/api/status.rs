@@ -139,9 +139,37 @@ pub struct RuleStatus {
     /// How many rules it holds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rules: Option<i32>,
-    /// Accepted, and Loaded once the stack's Prometheus lists the rules itself.
+    /// Accepted and Loaded: True only when it is so in every stack below.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 16))]
     #[x_kube(merge_strategy = ListMerge::Map(vec!["type".into()]))]
     pub conditions: Vec<Condition>,
+    /// What each stack that judges it says.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 16))]
+    #[x_kube(merge_strategy = ListMerge::Map(vec!["stack".into()]))]
+    pub stacks: Vec<RuleInStack>,
+}
+
+/// What one stack says of an AlertRule.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+#[schemars(inline)]
+pub struct RuleInStack {
+    /// The stack: namespace/name.
+    pub stack: String,
+    /// The generation of the AlertRule that it judged.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub observed_generation: Option<i64>,
+    /// Whether it is valid and the stack takes it.
+    pub accepted: bool,
+    /// Whether the processes of the stack list the rules themselves.
+    pub loaded: bool,
+    /// When they were first seen to, RFC 3339.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub loaded_at: Option<String>,
+    /// Loaded, or why it is not.
+    pub reason: String,
+    /// What a person needs to know, and what to do.
+    pub message: String,
 }

@@ -17,6 +17,7 @@ use masthead::{
         context::{Context, Rule, Scope},
         dereference, live,
         metrics::Metrics,
+        publish::Living,
         reconcile,
     },
     render::{self, objects::Object},
@@ -122,7 +123,12 @@ pub async fn reconcile(context: Arc<Context>, stack: &MonitoringStack) -> Durati
     let (rules, mut writer) = reflector::store::<Rule>();
     writer.apply_watcher_event(&Event::Init);
     writer.apply_watcher_event(&Event::InitDone);
-    let scope = Arc::new(Scope { context, rules });
+    let (stacks, _) = reflector::store();
+    let scope = Arc::new(Scope {
+        context,
+        living: Living(stacks),
+        rules,
+    });
     let started = std::time::Instant::now();
     let stack = Arc::new(DeserializeGuard(Ok(stack.clone())));
     reconcile::reconcile(stack, scope).await.unwrap();
