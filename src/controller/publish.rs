@@ -25,6 +25,9 @@ use crate::{
 pub use rule::{Living, Teller};
 use written::Written;
 
+/// Others that write the same object at the same time are waited for so often.
+const TRIES: usize = 5;
+
 /// Writes statuses and Events.
 #[derive(Clone)]
 pub struct Publisher {
@@ -53,10 +56,30 @@ impl Publisher {
         old: Option<&StackStatus>,
         new: &StackStatus,
     ) -> Result<(), Error> {
-        if old == Some(new) {
+        if old.is_some_and(|old| same(old, new)) {
             return Ok(());
         }
-        self.patch::<MonitoringStack>(metadata, None, new).await?;
+        let mut version = metadata.resource_version.clone();
+        let mut tries = 0;
+        loop {
+            tries += 1;
+            let written = self
+                .patch::<MonitoringStack>(metadata, version.as_deref(), new)
+                .await;
+            match written {
+                Ok(_) => break,
+                Err(error) => match error.code() {
+                    Some(404) => return Ok(()),
+                    Some(409) if tries < TRIES => {
+                        match self.read::<MonitoringStack>(metadata).await? {
+                            Some(newest) => version = newest.metadata.resource_version,
+                            None => return Ok(()),
+                        }
+                    }
+                    _ => return Err(error),
+                },
+            }
+        }
         self.events(metadata, &status::transitions(old, new)).await;
         Ok(())
     }
@@ -76,15 +99,24 @@ impl Publisher {
 
     /// The status of a stack that cannot be decoded as a whole.
     pub async fn status_of(&self, metadata: &ObjectMeta) -> Result<Option<StackStatus>, Error> {
-        let (api, name) = self.api::<MonitoringStack>(metadata)?;
-        let doing = format!("read MonitoringStack {name}");
-        let object = api.get(name).await.map_err(Error::doing(doing))?;
-        Ok(status_in(&object))
+        let found = self.read::<MonitoringStack>(metadata).await?;
+        Ok(found.and_then(|found| status_in(&found)))
     }
 
-    /// Server-side apply of a status: what it no longer holds goes. The uid goes with it, so
-    /// that the status of a stack never lands on another one of the same name; and the version
-    /// if it matters that nobody has written since. Gives the new version.
+    /// The very object as the server has it; none when it is gone.
+    async fn read<K>(&self, metadata: &ObjectMeta) -> Result<Option<DynamicObject>, Error>
+    where
+        K: Resource<DynamicType = ()>,
+    {
+        let (api, name) = self.api::<K>(metadata)?;
+        let doing = format!("read {} {name}", K::kind(&()));
+        let found = api.get_opt(name).await.map_err(Error::doing(doing))?;
+        Ok(found.filter(|found| found.metadata.uid == metadata.uid))
+    }
+
+    /// Server-side apply of a status: what it no longer holds goes. The version goes with it: the
+    /// server does not compare the uid there, and without it the status of an object that went
+    /// would land on the next one of its name. Gives the new version.
     async fn patch<K>(
         &self,
         metadata: &ObjectMeta,
@@ -98,7 +130,7 @@ impl Publisher {
         let mut body = json!({
             "apiVersion": K::api_version(&()),
             "kind": K::kind(&()),
-            "metadata": {"name": name, "namespace": metadata.namespace, "uid": metadata.uid},
+            "metadata": {"name": name, "namespace": metadata.namespace},
             "status": status,
         });
         if let Some(version) = version {
@@ -124,6 +156,18 @@ impl Publisher {
         let api = Api::namespaced_with(self.client.clone(), namespace, &resource);
         Ok((api, name))
     }
+}
+
+/// Whether two statuses say the same: the server appends what is new to a list with keys, so that
+/// it gives it back in another order than the one that was written.
+fn same(old: &StackStatus, new: &StackStatus) -> bool {
+    let sorted = |status: &StackStatus| {
+        let mut status = status.clone();
+        status.conditions.sort_by(|a, b| a.type_.cmp(&b.type_));
+        status.components.sort_by(|a, b| a.name.cmp(&b.name));
+        status
+    };
+    sorted(old) == sorted(new)
 }
 
 /// The status of an object as the server has it; none that can be read is as good as none.

@@ -55,6 +55,10 @@ pub async fn reconcile(stack: Arc<Guarded>, scope: Arc<Scope>) -> Result<Action,
     if let Err(error) = result {
         tell(context, metadata, uid, &error).await;
     }
+    if !scope.living.has_this(&stack) {
+        // It went meanwhile: what was forgotten then has been remembered again since.
+        context.forget(uid);
+    }
     Ok(Action::requeue(pause))
 }
 

@@ -12,7 +12,7 @@ use kube::{
     runtime::reflector::{ObjectRef, Store},
 };
 
-use super::{Publisher, status_in, written::Base};
+use super::{Publisher, TRIES, status_in, written::Base};
 use crate::{
     api::{rule::AlertRule, status::RuleStatus},
     controller::{
@@ -26,8 +26,6 @@ use crate::{
 
 /// Statuses of rules written at the same time.
 const CONCURRENT: usize = 8;
-/// Others that write the same status at the same time are waited for so often.
-const TRIES: usize = 5;
 
 /// The stacks there are.
 #[derive(Clone, Debug)]
@@ -41,6 +39,13 @@ impl Living {
             let reference = ObjectRef::<Guarded>::new(name).within(namespace);
             self.0.get(&reference).is_some()
         })
+    }
+
+    /// Whether this very stack is there, not another one of its name.
+    #[must_use]
+    pub fn has_this(&self, stack: &Guarded) -> bool {
+        let found = self.0.get(&ObjectRef::from_obj(stack));
+        found.is_some_and(|found| found.meta().uid == stack.meta().uid)
     }
 
     /// The namespaces with a stack.
@@ -216,13 +221,8 @@ impl Publisher {
     /// The status that the server has; none when the rule is gone, or has a newer specification,
     /// which wakes the stacks again.
     async fn newest(&self, metadata: &ObjectMeta) -> Result<Option<Base>, Error> {
-        let (api, name) = self.api::<AlertRule>(metadata)?;
-        let doing = format!("read AlertRule {name}");
-        let found = api.get_opt(name).await.map_err(Error::doing(doing))?;
-        let same = found.filter(|found| {
-            let found = &found.metadata;
-            found.uid == metadata.uid && found.generation == metadata.generation
-        });
+        let found = self.read::<AlertRule>(metadata).await?;
+        let same = found.filter(|found| found.metadata.generation == metadata.generation);
         Ok(same.map(|rule| Base::new(status_in(&rule), rule.metadata.resource_version)))
     }
 }
