@@ -44,6 +44,8 @@ use super::{
     printcolumn(name = "Message", type_ = "string", json_path = ".status.conditions[?(@.type==\"Ready\")].message", priority = 1)
 )]
 #[serde(rename_all = "camelCase")]
+// Server-side apply leaves null where the last field was taken away; a default makes that `{}`.
+#[schemars(extend("default" = {}))]
 pub struct MonitoringStackSpec {
     /// Metrics: Prometheus.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -1,0 +1,228 @@
+//! The custom resources on a current Kubernetes: its own server compiles their rules, counts what
+//! they cost, and judges objects by them. (The tests' API server is too old to know such rules.)
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test fails by panicking"
+)]
+#![cfg(feature = "controller")]
+
+mod server;
+
+use std::{fs, path::Path, time::Duration};
+
+use serde_json::{Value, json};
+use server::{Answer, Server};
+
+const CRDS: &str = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions";
+const OURS: &str = "/apis/masthead.dev/v1alpha1/namespaces/monitoring";
+
+#[tokio::test]
+async fn a_current_server_takes_the_custom_resources_and_judges_by_them() {
+    let Some(server) = Server::start().await else {
+        eprintln!("SKIPPED: no current server of custom resources: hack/tools/build-crd-server");
+        return;
+    };
+    the_crds_are_taken_without_a_word(&server).await;
+    every_sample_is_taken_without_a_word(&server).await;
+    what_is_wrong_is_refused_with_its_place_and_reason(&server).await;
+    absent_may_be_written_as_null(&server).await;
+    a_stack_may_go_back_to_an_empty_spec(&server).await;
+    explain_has_the_fields(&server).await;
+}
+
+/// The documents of a YAML file.
+fn documents(file: &str) -> Vec<Value> {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(file);
+    serde_saphyr::from_multiple(&fs::read_to_string(path).unwrap()).unwrap()
+}
+
+/// Where the server has this object of ours.
+fn path(object: &Value) -> String {
+    let plural = match object["kind"].as_str().unwrap() {
+        "MonitoringStack" => "monitoringstacks",
+        "AlertRule" => "alertrules",
+        kind => panic!("{kind}"),
+    };
+    let name = object["metadata"]["name"].as_str().unwrap();
+    format!("{OURS}/{plural}/{name}")
+}
+
+#[track_caller]
+fn assert_taken(what: &str, answer: &Answer) {
+    let taken = (200..300).contains(&answer.code) && answer.warnings.is_empty();
+    assert!(taken, "{what}: {answer:#?}");
+}
+
+async fn the_crds_are_taken_without_a_word(server: &Server) {
+    for kind in ["monitoringstacks", "alertrules"] {
+        let path = format!("{CRDS}/{kind}.masthead.dev");
+        let [crd] = &documents(&format!("crds/{kind}.yaml"))[..] else {
+            panic!("one document in crds/{kind}.yaml");
+        };
+        assert_taken(kind, &server.apply(&path, crd).await);
+        let is = |body: &Value, type_: &str| {
+            let conditions = body["status"]["conditions"].as_array().cloned();
+            let mut conditions = conditions.unwrap_or_default().into_iter();
+            conditions.any(|it| it["type"] == type_ && it["status"] == "True")
+        };
+        let mut body = server.get(&path).await.body;
+        while !is(&body, "Established") {
+            tokio::time::sleep(Duration::from_millis(100)).await;
+            body = server.get(&path).await.body;
+        }
+        assert!(!is(&body, "NonStructuralSchema"), "{:#}", body["status"]);
+        // Established is told a little before the resource is served.
+        while server.get(&format!("{OURS}/{kind}")).await.code != 200 {
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+    }
+}
+
+async fn every_sample_is_taken_without_a_word(server: &Server) {
+    let mut taken = 0;
+    for sample in ["alertrule", "full", "kind", "minimal", "single-node"] {
+        for object in documents(&format!("manifests/samples/{sample}.yaml")) {
+            if object["apiVersion"] != "masthead.dev/v1alpha1" {
+                continue;
+            }
+            assert_taken(sample, &server.apply(&path(&object), &object).await);
+            taken += 1;
+        }
+    }
+    assert_eq!(taken, 5);
+}
+
+fn stack(name: &str, spec: &Value) -> Value {
+    json!({
+        "apiVersion": "masthead.dev/v1alpha1", "kind": "MonitoringStack",
+        "metadata": {"name": name}, "spec": spec,
+    })
+}
+
+fn receivers(receivers: &Value) -> Value {
+    stack("main", &json!({"alerting": {"receivers": receivers}}))
+}
+
+fn rule(rule: &Value) -> Value {
+    json!({
+        "apiVersion": "masthead.dev/v1alpha1", "kind": "AlertRule",
+        "metadata": {"name": "rules"}, "spec": {"rules": [rule]},
+    })
+}
+
+async fn what_is_wrong_is_refused_with_its_place_and_reason(server: &Server) {
+    let url = json!({"url": "http://example.org"});
+    let slack = json!({"channel": "#alerts", "webhookSecretRef": {"name": "slack", "key": "url"}});
+    let mail = json!({
+        "to": ["ops@example.org"], "from": "masthead@example.org",
+        "smarthost": "smtp.example.org:587", "username": "masthead",
+    });
+    let one_of_three =
+        "spec.alerting.receivers[0]: Invalid value: exactly one of slack, email, webhook";
+    let one_of_two = "spec.rules[0]: Invalid value: exactly one of alert, record";
+    let cases = [
+        (
+            stack(&"a".repeat(40), &json!({})),
+            "metadata.name: at most 39 characters",
+        ),
+        (
+            stack("9main", &json!({})),
+            "metadata.name: letters, digits and dashes",
+        ),
+        (
+            stack("main.eu", &json!({})),
+            "metadata.name: letters, digits and dashes",
+        ),
+        (receivers(&json!([{"name": "chat"}])), one_of_three),
+        (
+            receivers(&json!([{"name": "chat", "webhook": url, "slack": slack}])),
+            one_of_three,
+        ),
+        (
+            receivers(&json!([{"name": "chat", "webhook": {}}])),
+            "spec.alerting.receivers[0].webhook: Invalid value: exactly one of url, urlSecretRef",
+        ),
+        (
+            receivers(&json!([{"name": "mail", "email": mail}])),
+            "spec.alerting.receivers[0].email: Invalid value: username and passwordSecretRef: both",
+        ),
+        (
+            receivers(&json!([{"name": "a", "webhook": url}, {"name": "a", "webhook": url}])),
+            r#".spec.alerting.receivers: duplicate entries for key [name="a"]"#,
+        ),
+        (rule(&json!({"expr": "up"})), one_of_two),
+        (
+            rule(&json!({"expr": "up", "alert": "Up", "record": "up:all"})),
+            one_of_two,
+        ),
+        (
+            rule(&json!({"expr": "up", "record": "up:all", "for": "5m"})),
+            "spec.rules[0]: Invalid value: for, keepFiringFor, severity and annotations belong to an alert",
+        ),
+        (
+            rule(&json!({"alert": "Up"})),
+            "spec.rules[0].expr: Required value",
+        ),
+        (
+            stack("main", &json!({"metrics": {"retentoin": "30d"}})),
+            ".spec.metrics.retentoin: field not declared in schema",
+        ),
+        (
+            stack("main", &json!({"metrics": {"retention": "soon"}})),
+            r#"spec.metrics.retention: Invalid value: "soon""#,
+        ),
+    ];
+    for (object, reason) in cases {
+        let answer = server.apply(&path(&object), &object).await;
+        // Server-side apply tells some mistakes as a server error.
+        let refused = answer.code >= 400 && answer.message().contains(reason);
+        assert!(
+            refused,
+            "{object} should be refused with '{reason}': {answer:#?}"
+        );
+    }
+}
+
+/// What templates leave empty comes as null, also where a rule asks whether a field is there.
+async fn absent_may_be_written_as_null(server: &Server) {
+    let chat = json!({"name": "chat", "slack": null, "webhook": {"url": "http://example.org"}});
+    let spec = json!({"metrics": null, "alerting": {"receivers": [chat], "image": null}});
+    let record = json!({"expr": "up", "record": "up:all", "alert": null, "for": null});
+    for object in [stack("nulls", &spec), rule(&record)] {
+        assert_taken("nulls", &server.apply(&path(&object), &object).await);
+    }
+}
+
+/// Where the last field is taken away, server-side apply leaves null and not an empty object.
+async fn a_stack_may_go_back_to_an_empty_spec(server: &Server) {
+    for spec in [
+        json!({}),
+        json!({"metrics": {"retention": "5d"}}),
+        json!({}),
+    ] {
+        let object = stack("plain", &spec);
+        let answer = server.apply(&path(&object), &object).await;
+        assert_taken("plain", &answer);
+        assert_eq!(answer.body["spec"], spec);
+    }
+}
+
+/// `kubectl explain mstk.spec.metrics` reads this.
+async fn explain_has_the_fields(server: &Server) {
+    let place = "/components/schemas/dev.masthead.v1alpha1.MonitoringStack/properties/spec\
+                 /properties/metrics/properties/retention/description";
+    for _ in 0..100 {
+        let schemas = server
+            .get("/openapi/v3/apis/masthead.dev/v1alpha1")
+            .await
+            .body;
+        if schemas.pointer(place).is_some_and(Value::is_string) {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    panic!("no description of spec.metrics.retention");
+}
