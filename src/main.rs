@@ -40,6 +40,8 @@ fn run(cli: &Cli) -> anyhow::Result<ExitCode> {
         #[cfg(feature = "agent")]
         Command::Agent(args) => {
             telemetry::init(&cli.log)?;
+            // Before the first thread: it holds for those that are started later.
+            masthead::agent::landlock::lock(&[]);
             serve(|stop| masthead::agent::run(args.clone(), stop))?;
         }
         #[cfg(feature = "controller")]

@@ -248,6 +248,7 @@ fn resolve_agent(spec: &MonitoringStackSpec, inputs: &Inputs) -> Result<Agent, P
         config: AgentConfig {
             node: node.enabled.unwrap_or(true).then_some(NodeConfig {
                 disable: node.disable,
+                ..NodeConfig::default()
             }),
         },
     })
