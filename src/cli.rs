@@ -19,6 +19,10 @@ pub struct Cli {
 
 /// The subcommands of the one binary.
 #[derive(Debug, Subcommand)]
+#[allow(
+    clippy::large_enum_variant,
+    reason = "there is one, for as long as the process runs"
+)]
 pub enum Command {
     /// Run the operator.
     #[cfg(feature = "controller")]
@@ -79,6 +83,13 @@ pub struct AgentArgs {
     /// Where the node's metrics are served.
     #[arg(long, env = "MASTHEAD_NODE_ADDRESS", default_value = "0.0.0.0:9100")]
     pub node_address: std::net::SocketAddr,
+    /// Where the containers' metrics are served.
+    #[arg(
+        long,
+        env = "MASTHEAD_CONTAINERS_ADDRESS",
+        default_value = "0.0.0.0:8081"
+    )]
+    pub containers_address: std::net::SocketAddr,
     /// Where `/livez`, `/readyz` and the agent's own `/metrics` are served.
     #[arg(long, env = "MASTHEAD_ADMIN_ADDRESS", default_value = "0.0.0.0:9110")]
     pub admin_address: std::net::SocketAddr,

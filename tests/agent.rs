@@ -26,6 +26,7 @@ fn args() -> AgentArgs {
     AgentArgs {
         config: None,
         node_address: LOOPBACK,
+        containers_address: LOOPBACK,
         admin_address: LOOPBACK,
         proc: "/proc".into(),
         sys: "/sys".into(),

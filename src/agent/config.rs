@@ -11,7 +11,10 @@ use anyhow::Context;
 use prometheus::{IntCounter, IntGauge, Registry};
 
 use super::collector;
-use crate::api::agent_config::{AgentConfig, NodeConfig};
+use crate::api::agent_config::{AgentConfig, ContainersConfig, NodeConfig};
+
+/// Where Docker listens, unless told otherwise.
+const DOCKER: &str = "/run/docker.sock";
 
 /// The configuration as it is now.
 #[derive(Debug)]
@@ -98,6 +101,10 @@ fn load(file: Option<&Path>) -> anyhow::Result<AgentConfig> {
     let Some(file) = file else {
         return Ok(AgentConfig {
             node: Some(NodeConfig::default()),
+            containers: Some(ContainersConfig {
+                docker: Some(DOCKER.to_owned()),
+                ..ContainersConfig::default()
+            }),
         });
     };
     let text = std::fs::read_to_string(file).with_context(|| {
@@ -123,12 +130,14 @@ mod tests {
 
     #[test]
     fn without_a_file_everything_is_on() {
-        assert_eq!(load(None).unwrap().node, Some(NodeConfig::default()));
+        let config = load(None).unwrap();
+        assert_eq!(config.node, Some(NodeConfig::default()));
+        assert_eq!(config.containers.unwrap().docker.unwrap(), DOCKER);
     }
 
     #[test]
     fn what_is_absent_is_off() {
-        assert_eq!(parse("{}").unwrap().node, None);
+        assert_eq!(parse("{}").unwrap(), AgentConfig::default());
         let config = parse("node:\n  disable: [netdev]\n").unwrap();
         assert_eq!(config.node.unwrap().disable, ["netdev"]);
     }

@@ -2,15 +2,19 @@
 //!
 //! ```text
 //! :9100 /metrics ─► node (single flight) ─► deadline ─► collectors ─► <proc>, <sys>, <rootfs>
+//! :8081 /metrics /metrics/cadvisor ─► containers (single flight) ─► <sys>/fs/cgroup, <proc>
 //! :9110 /livez /readyz /metrics ─► admin
 //! ```
 //!
-//! Nothing is read but when somebody asks: an agent that is not scraped does not run.
+//! Nothing is read but when somebody asks: an agent that is not scraped does not run. What the API
+//! server and Docker tell about containers comes by itself.
 
 mod collector;
 mod config;
+mod container;
 mod deadline;
 mod exposition;
+mod flight;
 mod float;
 mod host;
 pub mod landlock;
@@ -23,6 +27,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use anyhow::Context;
+use axum::body::Bytes;
 use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::middleware::from_fn_with_state;
@@ -36,6 +41,7 @@ use tokio_util::sync::CancellationToken;
 use crate::admin::{self, Readiness};
 use crate::cli::AgentArgs;
 use crate::telemetry;
+use container::Containers;
 use metrics::Metrics;
 use node::Node;
 use roots::Roots;
@@ -57,6 +63,9 @@ pub struct Agent {
     admin: Endpoint,
     /// None when the configuration leaves the node's metrics out.
     node: Option<Endpoint>,
+    /// None when it leaves the containers' out.
+    containers: Option<(Endpoint, Arc<Containers>)>,
+    node_name: Option<String>,
 }
 
 #[derive(Debug)]
@@ -79,28 +88,51 @@ impl Agent {
         landlock::register(&registry)?;
         registry.register(Box::new(ProcessCollector::for_self()))?;
 
+        let roots = Roots {
+            proc: args.proc,
+            sys: args.sys,
+            rootfs: args.rootfs,
+        };
         let node = match &config.node {
             Some(_) => {
-                let roots = Roots {
-                    proc: args.proc,
-                    sys: args.sys,
-                    rootfs: args.rootfs,
-                };
+                let roots = roots.clone();
                 let metrics = Metrics::new(&registry)?;
-                let node = Node::new(live, roots, args.node_name.as_deref(), metrics)?;
+                let node = Node::new(live.clone(), roots, args.node_name.as_deref(), metrics)?;
                 Some(Endpoint::bind("--node-address", args.node_address, node_router(node)).await?)
             }
             None => None,
         };
-        // Both addresses are bound before either is served, so who can ask finds it ready.
+        let containers = match config.containers.clone() {
+            Some(config) => {
+                let containers = Containers::new(config, roots, &registry)?;
+                let router = containers_router(containers.clone());
+                let address = args.containers_address;
+                let endpoint = Endpoint::bind("--containers-address", address, router).await?;
+                Some((endpoint, containers))
+            }
+            None => None,
+        };
+        // All addresses are bound before any is served, so who can ask finds it ready.
         let router = admin::router(Readiness::default(), registry);
         let admin = Endpoint::bind("--admin-address", args.admin_address, router).await?;
-        Ok(Self { admin, node })
+        Ok(Self {
+            admin,
+            node,
+            containers,
+            node_name: args.node_name,
+        })
     }
 
     /// Where the node's metrics are served, if they are.
     pub fn node_address(&self) -> Option<SocketAddr> {
         self.node.as_ref().map(|endpoint| endpoint.address)
+    }
+
+    /// Where the containers' metrics are served, if they are.
+    pub fn containers_address(&self) -> Option<SocketAddr> {
+        self.containers
+            .as_ref()
+            .map(|(endpoint, _)| endpoint.address)
     }
 
     /// Where health and the agent's own metrics are served.
@@ -114,14 +146,23 @@ impl Agent {
     /// When a listener fails.
     pub async fn serve(self, stop: CancellationToken) -> anyhow::Result<()> {
         let node_address = self.node_address().map(tracing::field::display);
-        tracing::info!(node_address, admin_address = %self.admin.address, "serving");
+        let containers_address = self.containers_address().map(tracing::field::display);
+        tracing::info!(node_address, containers_address, admin_address = %self.admin.address, "serving");
         let node = async {
             match self.node {
                 Some(endpoint) => endpoint.serve(stop.clone()).await,
                 None => Ok(()),
             }
         };
-        tokio::try_join!(node, self.admin.serve(stop.clone()))?;
+        let containers = async {
+            let Some((endpoint, containers)) = self.containers else {
+                return Ok(());
+            };
+            let follow = containers.follow(self.node_name, stop.clone());
+            let (served, ()) = tokio::join!(endpoint.serve(stop.clone()), follow);
+            served
+        };
+        tokio::try_join!(node, containers, self.admin.serve(stop.clone()))?;
         Ok(())
     }
 }
@@ -154,7 +195,24 @@ fn node_router(node: Arc<Node>) -> axum::Router {
 }
 
 async fn node_metrics(State(node): State<Arc<Node>>) -> Response {
-    match node.scrape().await {
+    answer(node.scrape().await)
+}
+
+/// Two paths for the same: kube-prometheus' dashboards ask for series of the second.
+fn containers_router(containers: Arc<Containers>) -> axum::Router {
+    axum::Router::new()
+        .route("/", get(async || Html(INDEX)))
+        .route("/metrics", get(containers_metrics))
+        .route("/metrics/cadvisor", get(containers_metrics))
+        .with_state(containers)
+}
+
+async fn containers_metrics(State(containers): State<Arc<Containers>>) -> Response {
+    answer(containers.scrape().await)
+}
+
+fn answer(text: Option<Bytes>) -> Response {
+    match text {
         Some(text) => ([(header::CONTENT_TYPE, exposition::CONTENT_TYPE)], text).into_response(),
         None => (
             StatusCode::INTERNAL_SERVER_ERROR,

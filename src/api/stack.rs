@@ -229,6 +229,9 @@ pub struct AgentSpec {
     /// The node's own metrics, as `node_exporter` names them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub node: Option<NodeCollectorSpec>,
+    /// The containers' metrics, as cAdvisor names them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub containers: Option<ContainerCollectorSpec>,
     /// 64Mi reserved and 128Mi at most when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub resources: Option<Resources>,
@@ -252,6 +255,19 @@ pub struct NodeCollectorSpec {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 64), inner(length(max = 32)))]
     pub disable: Vec<String>,
+}
+
+/// The containers' metrics.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ContainerCollectorSpec {
+    /// Whether they are gathered; true when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub enabled: Option<bool>,
+    /// Labels of pods to put on their containers' series, as `container_label_…`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 16), inner(length(min = 1, max = 317)))]
+    pub labels: Vec<String>,
 }
 
 /// Who may talk to the stack, and how.

@@ -14,11 +14,16 @@ use super::{
     pod::{self, Pod, Probes, User},
     volume,
 };
-use crate::{api::component::Component, resolve::model::Stack};
+use crate::{
+    api::component::Component,
+    resolve::model::{Agent, Stack},
+};
 
 const COMPONENT: Component = Component::Agent;
 const CONFIG_DIR: &str = "/etc/masthead";
 const CONFIG_FILE: &str = "agent.yaml";
+/// The chart's role, without its prefix.
+const ROLE: &str = "agent";
 /// The node's trees, and where the agent finds them.
 const PROC: &str = "/host/proc";
 const SYS: &str = "/host/sys";
@@ -31,15 +36,31 @@ pub fn objects(stack: &Stack) -> Objects {
         return Objects::default();
     };
     let mut objects = Objects::default();
-    objects.add(Stage::Access, &access::service_account(stack, COMPONENT));
+    objects.extend(access(stack, agent));
     let text = config::to_yaml(&agent.config);
     // Read at the start only.
     let hash = digest::short(&text);
     let file = files::config_file(stack, COMPONENT, CONFIG_FILE, text);
     objects.add(Stage::Config, &file);
     objects.extend(network::objects(stack, COMPONENT));
-    let template = pod::template(stack, COMPONENT, &agent.workload, pod(stack, hash));
+    let template = pod::template(stack, COMPONENT, &agent.workload, pod(stack, agent, hash));
     objects.add(Stage::Workload, &daemon_set(stack, template));
+    objects
+}
+
+/// The pods of a node give their containers' names: the one thing the agent asks the API for.
+fn access(stack: &Stack, agent: &Agent) -> Objects {
+    let mut objects = Objects::default();
+    objects.add(Stage::Access, &access::service_account(stack, COMPONENT));
+    if agent.config.containers.is_none() {
+        return objects;
+    }
+    if stack.operator.cluster_wide {
+        let binding = access::cluster_role_binding(stack, COMPONENT, ROLE);
+        objects.add(Stage::Access, &binding);
+    } else {
+        objects.add(Stage::Access, &access::role_binding(stack, COMPONENT, ROLE));
+    }
     objects
 }
 
@@ -66,7 +87,7 @@ fn daemon_set(stack: &Stack, template: PodTemplateSpec) -> DaemonSet {
     }
 }
 
-fn pod(stack: &Stack, config_hash: String) -> Pod {
+fn pod(stack: &Stack, agent: &Agent, config_hash: String) -> Pod {
     Pod {
         user: User::RootReader,
         args: args(),
@@ -94,7 +115,7 @@ fn pod(stack: &Stack, config_hash: String) -> Pod {
             liveness: "/livez",
             startup_seconds: 60,
         },
-        api_token: false,
+        api_token: agent.config.containers.is_some(),
         grace_seconds: 30,
         config_hash: Some(config_hash),
     }

@@ -39,6 +39,8 @@ pub struct Scrape {
     pub job: &'static str,
     /// Whether `instance` is the node's name instead of the pod's address.
     pub by_node: bool,
+    /// Whether the series tell of other pods, so that the target's own labels must not be on them.
+    pub of_others: bool,
 }
 
 /// A port of a component, and who may reach it.
@@ -135,12 +137,25 @@ pub const PORTS: &[Port] = &[
     },
     Port {
         component: Agent,
-        name: "node",
+        name: NODE,
         number: 9100,
         protocol: Protocol::Tcp,
         offer: Offer::Pod,
         // Existing dashboards and mixins ask for this job.
         scrape: Some(by_node("node-exporter")),
+        from: &[Peer::Component(Prometheus)],
+    },
+    Port {
+        component: Agent,
+        name: CONTAINERS,
+        number: 8081,
+        protocol: Protocol::Tcp,
+        offer: Offer::Pod,
+        // The job that kubernetes-mixin asks for.
+        scrape: Some(Scrape {
+            of_others: true,
+            ..by_node("cadvisor")
+        }),
         from: &[Peer::Component(Prometheus)],
     },
     Port {
@@ -156,16 +171,25 @@ pub const PORTS: &[Port] = &[
 
 /// The port that answers a component's HTTP API.
 pub const HTTP: &str = "http";
+/// The agent's port with the node's metrics.
+pub const NODE: &str = "node";
+/// The agent's port with the containers' metrics.
+pub const CONTAINERS: &str = "containers";
 
 const fn by_pod(job: &'static str) -> Scrape {
     Scrape {
         job,
         by_node: false,
+        of_others: false,
     }
 }
 
 const fn by_node(job: &'static str) -> Scrape {
-    Scrape { job, by_node: true }
+    Scrape {
+        job,
+        by_node: true,
+        of_others: false,
+    }
 }
 
 /// The ports of a component.

@@ -12,7 +12,7 @@ use super::{
     workload::Common,
 };
 use crate::api::{
-    agent_config::{AgentConfig, NodeConfig},
+    agent_config::{AgentConfig, ContainersConfig, NodeConfig, PodsConfig},
     component::Component,
     defaults,
     stack::{AgentSpec, DashboardsSpec, LogsSpec, MonitoringStack, MonitoringStackSpec},
@@ -40,11 +40,14 @@ pub fn resolve(stack: &MonitoringStack, inputs: &Inputs) -> Result<Resolution, V
     let grafana = parts.take(Component::Grafana, spec, |problems| {
         resolve_grafana(spec, inputs, problems)
     });
-    let agent = parts.take(Component::Agent, spec, |_| resolve_agent(spec, inputs));
+    let namespace = stack.namespace().unwrap_or_else(|| "default".into());
+    let agent = parts.take(Component::Agent, spec, |_| {
+        resolve_agent(spec, &namespace, inputs)
+    });
     Ok(Resolution {
         stack: Stack {
             name: stack.name_any(),
-            namespace: stack.namespace().unwrap_or_else(|| "default".into()),
+            namespace,
             uid: stack.metadata.uid.clone().unwrap_or_default(),
             operator: inputs.operator.clone(),
             server: inputs.server,
@@ -221,7 +224,11 @@ fn credentials(data: &BTreeMap<String, SecretValue>) -> Option<(SecretValue, Sec
     Some((value("admin-user")?, value("admin-password")?))
 }
 
-fn resolve_agent(spec: &MonitoringStackSpec, inputs: &Inputs) -> Result<Agent, Problem> {
+fn resolve_agent(
+    spec: &MonitoringStackSpec,
+    namespace: &str,
+    inputs: &Inputs,
+) -> Result<Agent, Problem> {
     let default = AgentSpec::default();
     let agent = spec.agent.as_ref().unwrap_or(&default);
     let everywhere = Toleration {
@@ -234,6 +241,11 @@ fn resolve_agent(spec: &MonitoringStackSpec, inputs: &Inputs) -> Result<Agent, P
         priority_class_name: agent.priority_class_name.clone(),
     };
     let node = agent.node.clone().unwrap_or_default();
+    let containers = agent.containers.clone().unwrap_or_default();
+    // An operator that works in namespaces of its own cannot give its agents more than that.
+    let pods = PodsConfig {
+        namespace: (!inputs.operator.cluster_wide).then(|| namespace.to_owned()),
+    };
     Ok(Agent {
         workload: Common {
             component: Component::Agent,
@@ -250,6 +262,14 @@ fn resolve_agent(spec: &MonitoringStackSpec, inputs: &Inputs) -> Result<Agent, P
                 disable: node.disable,
                 ..NodeConfig::default()
             }),
+            containers: containers
+                .enabled
+                .unwrap_or(true)
+                .then(|| ContainersConfig {
+                    labels: containers.labels,
+                    pods: Some(pods),
+                    ..ContainersConfig::default()
+                }),
         },
     })
 }
@@ -325,7 +345,22 @@ mod tests {
         assert_eq!(prometheus.retention, "30d");
         assert_eq!(prometheus.retention_size, "16384MB");
         assert_eq!(stack.loki.unwrap().retention, "720h");
-        assert_eq!(stack.agent.unwrap().workload.image, "masthead:1");
+        let agent = stack.agent.unwrap();
+        assert_eq!(agent.workload.image, "masthead:1");
+        let pods = agent.config.containers.unwrap().pods.unwrap();
+        assert_eq!(pods.namespace, None);
+    }
+
+    #[test]
+    fn agents_watch_no_more_than_the_operator() {
+        let mut inputs = inputs();
+        inputs.operator.cluster_wide = false;
+        let found = resolve(&stack("{}"), &inputs).unwrap();
+        let config = found.stack.agent.unwrap().config;
+        let pods = config.containers.unwrap().pods.unwrap();
+        assert_eq!(pods.namespace.as_deref(), Some("shop"));
+        let config = resolved("{agent: {containers: {enabled: false}}}");
+        assert_eq!(config.stack.agent.unwrap().config.containers, None);
     }
 
     #[test]

@@ -40,6 +40,7 @@ impl Contained {
             .env("DIR", folder.path())
             .env("AGENT", format!("{} agent", env!("CARGO_BIN_EXE_masthead")))
             .env("MASTHEAD_NODE_ADDRESS", node.to_string())
+            .env("MASTHEAD_CONTAINERS_ADDRESS", free().to_string())
             .env("MASTHEAD_ADMIN_ADDRESS", admin.to_string())
             .env("MASTHEAD_LOG", "warn")
             .spawn()

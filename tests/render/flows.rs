@@ -92,3 +92,36 @@ fn expected_peers(stack: &Stack, port: &flows::Port) -> Value {
     };
     port.from.iter().map(peer).collect()
 }
+
+#[test]
+fn series_about_other_pods_carry_no_label_of_their_own_target() {
+    let targets = |job: &str| -> Vec<String> {
+        let prometheus = view::config(&stack::minimal(), "main-prometheus", "prometheus.yml");
+        let jobs = prometheus["scrape_configs"].as_array().unwrap();
+        let job = jobs.iter().find(|one| one["job_name"] == job).unwrap();
+        let steps = job["relabel_configs"].as_array().unwrap();
+        let targets = steps
+            .iter()
+            .filter_map(|step| step["target_label"].as_str());
+        targets.map(str::to_owned).collect()
+    };
+    // A label of the target would hide the one of the series, or stand where it has none.
+    assert_eq!(targets("cadvisor"), ["node", "instance"]);
+    assert!(targets("node-exporter").contains(&"pod".to_owned()));
+}
+
+#[test]
+fn what_the_agent_does_not_gather_is_not_scraped_and_not_allowed() {
+    let mut stack = stack::minimal();
+    stack.agent.as_mut().unwrap().config.containers = None;
+    let prometheus = view::config(&stack, "main-prometheus", "prometheus.yml");
+    let jobs = prometheus["scrape_configs"].as_array().unwrap();
+    assert!(jobs.iter().all(|job| job["job_name"] != "cadvisor"));
+    let pod = template_of(&stack, "main-agent");
+    assert_eq!(pod["automountServiceAccountToken"], false);
+    let objects = view::objects(&stack);
+    assert!(!objects.iter().any(|object| {
+        object.resource.kind.ends_with("RoleBinding")
+            && object.body.to_string().contains("main-agent")
+    }));
+}

@@ -277,7 +277,8 @@ fn cluster_wide_rights_are_bound_only_where_the_operator_may() {
             .filter(|object| object.namespace.is_none())
             .count()
     };
-    assert_eq!(cluster_scoped(&stack::minimal()), 1);
+    // Prometheus' of the nodes, the agent's of the pods.
+    assert_eq!(cluster_scoped(&stack::minimal()), 2);
     assert_eq!(cluster_scoped(&stack::single_node()), 0);
     let config = view::file(&stack::single_node(), "dev-prometheus", "prometheus.yml");
     assert!(!config.contains("kubelet"));

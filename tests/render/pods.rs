@@ -107,9 +107,9 @@ fn every_pod_but_the_agents_runs_as_an_ordinary_user() {
 }
 
 #[test]
-fn only_prometheus_gets_a_token() {
+fn only_those_that_ask_the_api_get_a_token() {
     for (name, pod) in pods() {
-        let wanted = name.ends_with("-prometheus");
+        let wanted = name.ends_with("-prometheus") || name.ends_with("-agent");
         assert_eq!(pod.automount_service_account_token, Some(wanted), "{name}");
     }
 }

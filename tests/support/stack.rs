@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use masthead::{
     api::{
-        agent_config::{AgentConfig, NodeConfig},
+        agent_config::{AgentConfig, ContainersConfig, NodeConfig, PodsConfig},
         alerting::{Route, Severity},
         component::Component,
         defaults,
@@ -205,6 +205,10 @@ fn agent() -> Agent {
         workload,
         config: AgentConfig {
             node: Some(NodeConfig::default()),
+            containers: Some(ContainersConfig {
+                pods: Some(PodsConfig::default()),
+                ..ContainersConfig::default()
+            }),
         },
     }
 }

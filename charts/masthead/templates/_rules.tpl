@@ -56,6 +56,7 @@ one that it uses and is missing shows as a 403 in the tests.
   resources: [clusterroles]
   verbs: [bind]
   resourceNames:
+    - {{ include "masthead.fullname" . }}-agent
     - {{ include "masthead.fullname" . }}-prometheus
     {{- if not .Values.watchNamespaces }}
     - {{ include "masthead.fullname" . }}-prometheus-nodes

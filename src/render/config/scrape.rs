@@ -93,22 +93,40 @@ pub struct Relabel {
 pub fn jobs(stack: &Stack) -> Vec<ScrapeConfig> {
     let own = flows::PORTS
         .iter()
-        .filter(|port| stack.runs(port.component))
+        .filter(|port| stack.runs(port.component) && is_served(stack, port))
         .filter_map(|port| port.scrape.map(|scrape| own_job(stack, port, scrape)));
     let kubelet = stack.operator.cluster_wide.then(kubelet_job);
     own.chain(kubelet).collect()
+}
+
+/// Whether something listens: the agent opens no port for what it does not gather.
+fn is_served(stack: &Stack, port: &Port) -> bool {
+    let Some(agent) = stack
+        .agent
+        .as_ref()
+        .filter(|_| port.component == Component::Agent)
+    else {
+        return true;
+    };
+    match port.name {
+        flows::NODE => agent.config.node.is_some(),
+        flows::CONTAINERS => agent.config.containers.is_some(),
+        _ => true,
+    }
 }
 
 /// A job for a port of the stack's own pods. All jobs have the same discovery, so that Prometheus
 /// runs one watch for them all.
 fn own_job(stack: &Stack, port: &Port, scrape: Scrape) -> ScrapeConfig {
     let mut relabel_configs = keep_port(port.component, port.name);
-    relabel_configs.extend([
-        copy("__meta_kubernetes_namespace", "namespace"),
-        copy("__meta_kubernetes_pod_name", "pod"),
-        copy("__meta_kubernetes_pod_container_name", "container"),
-        copy("__meta_kubernetes_pod_node_name", "node"),
-    ]);
+    if !scrape.of_others {
+        relabel_configs.extend([
+            copy("__meta_kubernetes_namespace", "namespace"),
+            copy("__meta_kubernetes_pod_name", "pod"),
+            copy("__meta_kubernetes_pod_container_name", "container"),
+        ]);
+    }
+    relabel_configs.push(copy("__meta_kubernetes_pod_node_name", "node"));
     if scrape.by_node {
         relabel_configs.push(copy("__meta_kubernetes_pod_node_name", "instance"));
     }

@@ -1,0 +1,314 @@
+//! Containers under cAdvisor's names.
+//!
+//! ```text
+//! <sys>/fs/cgroup ─► tree: root, pods, containers ─┐
+//! API server ─► pods ─┐                            ├─► plan ─► rows ─► metrics ─► text
+//! Docker ─► docker ───┴─► told ────────────────────┘            ▲
+//!                            <proc>/<pid>/net/dev ─► process ───┘
+//! ```
+//!
+//! Files are read when somebody asks; what is told comes by itself and is never waited for.
+//! Samples carry no time, and a container that ends takes its series with it.
+
+mod docker;
+mod figures;
+mod files;
+mod identity;
+mod machine;
+mod metrics;
+mod network;
+mod oom;
+mod plan;
+mod pod;
+mod pods;
+mod process;
+mod state;
+mod text;
+mod told;
+mod tree;
+mod v1;
+mod v2;
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use anyhow::Context as _;
+use axum::body::Bytes;
+use prometheus::{Counter, IntCounter, Registry};
+use tokio_util::sync::CancellationToken;
+
+use super::flight::Flight;
+use super::roots::Roots;
+use crate::api::agent_config::ContainersConfig;
+use figures::{Figures, Limits};
+use files::Folder;
+use machine::Machine;
+use metrics::Row;
+use plan::{Entry, Plan};
+use process::Processes;
+use text::{Kind, Labels, Text};
+use told::Shared;
+use tree::{Group, Tree};
+
+/// Limits change seldom and are a third of the files, so they are read again this often.
+const LIMITS_AGE: Duration = Duration::from_mins(1);
+
+/// The containers of this node.
+#[derive(Debug)]
+pub struct Containers {
+    config: ContainersConfig,
+    told: Shared,
+    gatherer: Arc<Mutex<Gatherer>>,
+    flight: Flight,
+    counts: Counts,
+}
+
+/// What is kept from one gather to the next.
+#[derive(Debug)]
+struct Gatherer {
+    roots: Roots,
+    /// None until there are control groups to be seen.
+    tree: Option<Tree>,
+    proc: Folder,
+    machine: Machine,
+    processes: Processes,
+    /// By path and inode, with the time they were read.
+    limits: HashMap<(String, u64), (Limits, Instant)>,
+    /// Names of block devices by number.
+    devices: HashMap<String, String>,
+    buffer: Vec<u8>,
+    /// How long the last text was.
+    length: usize,
+}
+
+/// What is counted about the work itself.
+#[derive(Clone, Debug)]
+struct Counts {
+    gathers: IntCounter,
+    seconds: Counter,
+    cut: IntCounter,
+}
+
+impl Containers {
+    /// Nothing is read yet but what the machine is.
+    ///
+    /// # Errors
+    /// When the host's procfs cannot be opened.
+    pub fn new(
+        config: ContainersConfig,
+        roots: Roots,
+        registry: &Registry,
+    ) -> anyhow::Result<Arc<Self>> {
+        let counts = Counts {
+            gathers: IntCounter::new(
+                "masthead_agent_container_gathers_total",
+                "Gathers of the containers' metrics; requests at the same time share one.",
+            )?,
+            seconds: Counter::new(
+                "masthead_agent_container_gather_seconds_total",
+                "Time spent in gathers of the containers' metrics, in seconds.",
+            )?,
+            cut: IntCounter::new(
+                "masthead_agent_container_series_cut_total",
+                "Series left out because the node has more than containers.maxSeries.",
+            )?,
+        };
+        registry.register(Box::new(counts.gathers.clone()))?;
+        registry.register(Box::new(counts.seconds.clone()))?;
+        registry.register(Box::new(counts.cut.clone()))?;
+        let gatherer = Gatherer {
+            tree: None,
+            proc: Folder::open(&roots.proc)
+                .with_context(|| format!("--proc {}", roots.proc.display()))?,
+            machine: Machine::read(&roots),
+            processes: Processes::new(roots.proc.clone()),
+            limits: HashMap::new(),
+            devices: HashMap::new(),
+            buffer: Vec::new(),
+            length: 0,
+            roots,
+        };
+        Ok(Arc::new(Self {
+            config,
+            told: Shared::default(),
+            gatherer: Arc::new(Mutex::new(gatherer)),
+            flight: Flight::default(),
+            counts,
+        }))
+    }
+
+    /// Follows those who know the containers' names until `stop`; `node` is this node's name.
+    pub async fn follow(self: Arc<Self>, node: Option<String>, stop: CancellationToken) {
+        let labels = &self.config.labels;
+        let pods = async {
+            if let (Some(pods), Some(node)) = (&self.config.pods, node) {
+                match kube::Client::try_default().await {
+                    Ok(client) => {
+                        let namespace = pods.namespace.clone();
+                        pods::follow(self.told.clone(), client, node, namespace, labels.clone())
+                            .await;
+                    }
+                    Err(error) => {
+                        tracing::warn!(%error, "no way to the API server; pods have no names");
+                    }
+                }
+            }
+        };
+        let docker = async {
+            if let Some(socket) = &self.config.docker {
+                docker::follow(self.told.clone(), socket.clone(), labels.clone()).await;
+            }
+        };
+        tokio::select! {
+            () = stop.cancelled() => {}
+            () = async { tokio::join!(pods, docker); } => {}
+        }
+    }
+
+    /// The metrics as they are now; none when the gather panicked.
+    pub async fn scrape(&self) -> Option<Bytes> {
+        let (gatherer, told) = (self.gatherer.clone(), self.told.clone());
+        let (counts, most) = (self.counts.clone(), self.config.max_series);
+        let gather = move || {
+            let begin = Instant::now();
+            let mut gatherer = gatherer.lock().unwrap_or_else(PoisonError::into_inner);
+            let (text, cut) = gatherer.gather(&told, most);
+            counts.gathers.inc();
+            counts.cut.inc_by(cut as u64);
+            counts.seconds.inc_by(begin.elapsed().as_secs_f64());
+            text
+        };
+        self.flight.join(gather).await
+    }
+}
+
+impl Gatherer {
+    /// Gathers on this thread; returns the text and how many series were cut.
+    fn gather(&mut self, shared: &Shared, most: usize) -> (String, usize) {
+        if self.tree.is_none() {
+            self.tree = Tree::find(&self.roots.sys)
+                .inspect_err(|error| tracing::warn!("{error:#}"))
+                .ok();
+        }
+        let groups = self.tree.as_ref().map(Tree::walk).unwrap_or_default();
+        let plan = shared.with(|told| Plan::new(&groups, told));
+        self.limits
+            .retain(|_, (_, read)| read.elapsed() < LIMITS_AGE);
+        let mut rows = self.rows(&plan, &groups, shared);
+        let cut = cut(&mut rows, most);
+
+        let mut out = Text::with_capacity(self.length + self.length / 8);
+        let now = jiff::Timestamp::now().as_second() as f64;
+        metrics::write(&rows, now, &mut out);
+        shared.with(|told| {
+            let help = "Count of out of memory events observed for the container";
+            let mut family = out.family("container_oom_events_total", Kind::Counter, help);
+            for (key, labels) in plan.kills.iter().take(most) {
+                family.sample(labels, &[], told.kills.total(key).unwrap_or(0.0));
+            }
+            state::write(told, most, &mut out);
+        });
+        self.machine.write(&mut out);
+        let failed = f64::from(rows.iter().all(|row| row.figures.is_none()));
+        let help = "1 if there was an error while getting container metrics, 0 otherwise";
+        out.family("container_scrape_error", Kind::Gauge, help)
+            .sample(&Labels::default(), &[], failed);
+        let text = out.finish();
+        self.length = text.len();
+        (text, cut)
+    }
+
+    fn rows(&mut self, plan: &Plan, groups: &[Group], shared: &Shared) -> Vec<Row> {
+        let wanted: Vec<Vec<&str>> = plan
+            .entries
+            .iter()
+            .map(|entry| entry.network.iter().map(String::as_str).collect())
+            .collect();
+        let networks = self.processes.networks(&wanted, &mut self.buffer);
+        let entries = plan.entries.iter().zip(networks);
+        entries
+            .filter_map(|(entry, mut network)| {
+                let group = groups.get(entry.group)?;
+                if group.path == "/" {
+                    let text = self.proc.read("1/net/dev", &mut self.buffer);
+                    network = text.map(network::parse).unwrap_or_default();
+                }
+                let figures = if entry.figures {
+                    // None: it has ended since it was found.
+                    Some(
+                        self.figures(group, entry)
+                            .filter(|it| it.cpu.usage.is_some())?,
+                    )
+                } else {
+                    None
+                };
+                let kills = figures
+                    .as_ref()
+                    .and_then(|figures| figures.memory.oom_kills);
+                if let (Some((key, run)), Some(kills)) = (&entry.kills, kills) {
+                    shared.with(|told| told.kills.read(key, run, group.inode, kills));
+                }
+                let io = figures.iter().flat_map(|figures| &figures.io);
+                Some(Row {
+                    labels: entry.labels.clone(),
+                    devices: io.map(|io| self.device(&io.number)).collect(),
+                    figures,
+                    network,
+                    started: entry.started.unwrap_or(group.made as f64),
+                })
+            })
+            .collect()
+    }
+
+    fn figures(&mut self, group: &Group, entry: &Entry) -> Option<Figures> {
+        let key = (group.path.clone(), group.inode);
+        let buffer = &mut self.buffer;
+        let tree = self.tree.as_ref()?;
+        let (limits, _) = self
+            .limits
+            .entry(key)
+            .or_insert_with(|| (tree.limits(&group.path, buffer), Instant::now()));
+        let mut figures = tree.figures(&group.path, limits.quota.is_some(), buffer);
+        figures.limits = limits.clone();
+        if entry.shares.is_some() {
+            figures.limits.shares = entry.shares;
+        }
+        if group.path == "/" {
+            self.machine.complete(&mut figures, &self.proc, buffer);
+        }
+        Some(figures)
+    }
+
+    /// `/dev/<name>` of a block device, as cAdvisor writes it.
+    fn device(&mut self, number: &str) -> String {
+        if let Some(name) = self.devices.get(number) {
+            return name.clone();
+        }
+        let uevent = self
+            .roots
+            .read_sys(format!("dev/block/{number}/uevent"))
+            .unwrap_or_default();
+        let name = uevent
+            .lines()
+            .find_map(|line| line.strip_prefix("DEVNAME="));
+        let name = name.map(|name| format!("/dev/{name}")).unwrap_or_default();
+        self.devices.insert(number.to_owned(), name.clone());
+        name
+    }
+}
+
+/// Leaves out the last groups when there are too many series; returns how many series that were.
+/// The root comes first, so it is always there.
+fn cut(rows: &mut Vec<Row>, most: usize) -> usize {
+    let (mut total, mut kept) = (0, 0);
+    for row in rows.iter() {
+        total += row.series();
+        if total > most {
+            break;
+        }
+        kept += 1;
+    }
+    let rest = rows.split_off(kept);
+    rest.iter().map(Row::series).sum()
+}

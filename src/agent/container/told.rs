@@ -1,0 +1,113 @@
+//! What others told about this node's containers: the API server of its pods, Docker of its own.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use super::oom::{Key, Kills};
+use super::pod::Pod;
+
+/// What is known, shared between those who follow it and the scrape that reads it.
+#[derive(Clone, Debug, Default)]
+pub struct Shared(Arc<Mutex<Told>>);
+
+/// What is known.
+#[derive(Debug, Default)]
+pub struct Told {
+    /// The pods of this node by the uid that stands in paths.
+    pub pods: HashMap<String, Pod>,
+    /// Docker's containers by id.
+    pub docker: HashMap<String, DockerContainer>,
+    /// Kills for lack of memory: told ones are counted as they come, read ones at each scrape.
+    pub kills: Kills,
+}
+
+/// A container of Docker.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct DockerContainer {
+    /// Its name, without the slash.
+    pub name: String,
+    /// The image, as it was asked for.
+    pub image: String,
+    /// Those of its labels that are wanted.
+    pub labels: Vec<(String, String)>,
+    /// Whether its network is the host's, or another container's.
+    pub foreign_network: bool,
+    /// `running`, `waiting` or `terminated`, and why.
+    pub state: (&'static str, String),
+    /// How often Docker started it again.
+    pub restarts: f64,
+    /// When it was started, seconds since 1970.
+    pub started: Option<f64>,
+    /// Tells one start from the next: an id stays over restarts.
+    pub run: String,
+    /// Whether this run ended for lack of memory.
+    pub oom_killed: bool,
+}
+
+impl Shared {
+    /// Looks at, or changes, what is known.
+    pub fn with<T>(&self, look: impl FnOnce(&mut Told) -> T) -> T {
+        look(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+impl Told {
+    /// A pod is new or changed.
+    pub fn apply(&mut self, pod: Pod) {
+        for container in &pod.containers {
+            let key = (pod.uid.clone(), container.name.clone());
+            for id in &container.oom_killed {
+                self.kills.told(&key, id);
+            }
+        }
+        self.pods.insert(pod.uid.clone(), pod);
+    }
+
+    /// These are all pods there are.
+    pub fn replace_pods(&mut self, listed: Vec<Pod>) {
+        self.pods.clear();
+        for pod in listed {
+            self.apply(pod);
+        }
+        self.forget();
+    }
+
+    /// A pod is gone.
+    pub fn remove(&mut self, uid: &str) {
+        self.pods.remove(uid);
+        self.forget();
+    }
+
+    /// A container of Docker is new or changed.
+    pub fn apply_docker(&mut self, id: String, container: DockerContainer) {
+        if container.oom_killed {
+            let key = (String::new(), id.clone());
+            self.kills.told(&key, &container.run);
+        }
+        self.docker.insert(id, container);
+    }
+
+    /// A container of Docker is gone.
+    pub fn remove_docker(&mut self, id: &str) {
+        self.docker.remove(id);
+        self.forget();
+    }
+
+    /// Kills are counted for as long as the pod is there, whatever its containers do.
+    fn forget(&mut self) {
+        let Self {
+            pods,
+            docker,
+            kills,
+        } = self;
+        let of_pods = pods.values().flat_map(|pod| {
+            pod.containers
+                .iter()
+                .map(|container| (pod.uid.clone(), container.name.clone()))
+        });
+        let of_docker = docker.keys().map(|id| (String::new(), id.clone()));
+        let alive: Vec<Key> = of_pods.chain(of_docker).collect();
+        let alive: HashSet<&Key> = alive.iter().collect();
+        kills.keep(&alive);
+    }
+}
