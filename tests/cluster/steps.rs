@@ -192,8 +192,9 @@ pub async fn a_bad_field_keeps_what_runs(cluster: &Cluster) {
 /// Reads the API server's own audit log: what was written, by whom, while nobody did anything.
 pub async fn an_idle_stack_causes_no_write_but_the_leases(cluster: &Cluster) {
     let log = std::env::var("MASTHEAD_TEST_AUDIT_LOG").expect("hack/cluster-test names the log");
-    // Rolls and their events have to be over before it counts as idle.
-    tokio::time::sleep(Duration::from_secs(20)).await;
+    // Rolls and their events have to be over before it counts as idle, and the operator, which looks
+    // at the targets every 30 s, has to have seen the first scrape of what was rolled.
+    tokio::time::sleep(Duration::from_secs(50)).await;
     let from = fs::metadata(&log).unwrap().len();
     tokio::time::sleep(Duration::from_secs(90)).await;
     let text = fs::read(&log).unwrap();
