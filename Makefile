@@ -7,6 +7,7 @@ SHELL := bash
 .DEFAULT_GOAL := help
 
 CARGO ?= cargo
+NEXTEST := $(CARGO) nextest run --locked --profile $(if $(CI),ci,default)
 TOOLS := . hack/tools/env.sh &&
 HELM_INSTALL := helm template masthead charts/masthead --namespace masthead-system
 
@@ -44,7 +45,7 @@ features: ## Each half of the binary builds without the other
 	$(CARGO) check --locked --quiet --no-default-features --features agent
 
 unit: ## All tests but those on the single-node cluster
-	$(TOOLS) $(CARGO) nextest run --locked -E 'not binary(cluster)'
+	$(TOOLS) $(NEXTEST) -E 'not binary(cluster)'
 
 docs: ## The API documentation builds without a warning
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --locked --no-deps --quiet
@@ -52,8 +53,11 @@ docs: ## The API documentation builds without a warning
 cluster-test: ## The whole on the single-node cluster: install, scrape, drift, upgrade, delete
 	hack/cluster-test
 
-kubeconfig: ## Print how to reach the cluster of `make up`
-	@hack/cluster/kubectl --print-config
+kubeconfig: ## Print the variables that reach the cluster of `make up`
+	@source hack/lib.sh; source hack/cluster/config.sh; source hack/kind.sh; \
+	for file in "$$KUBECONFIG_FILE" "$$KIND_KUBECONFIG"; do \
+		if [ -s "$$file" ]; then echo "export KUBECONFIG=$$file PATH=$$CACHE/bin:\$$PATH"; exit; fi; \
+	done; die "no cluster runs here: make up"
 
 deny: ## Licences, sources and advisories of the dependencies
 	cargo deny check

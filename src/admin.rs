@@ -9,7 +9,6 @@ use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use prometheus::{Encoder, Registry, TextEncoder};
-use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 /// How long requests under way may take after the stop. Short, since a client that never
@@ -115,11 +114,14 @@ async fn metrics(State(registry): State<Registry>) -> Response {
 ///
 /// # Errors
 /// When the listener fails.
-pub async fn serve(
-    listener: TcpListener,
+pub async fn serve<L>(
+    listener: L,
     router: axum::Router,
     stop: CancellationToken,
-) -> std::io::Result<()> {
+) -> std::io::Result<()>
+where
+    L: axum::serve::Listener<Addr = std::net::SocketAddr>,
+{
     let out_of_patience = async {
         stop.cancelled().await;
         tokio::time::sleep(GRACE).await;
@@ -137,6 +139,7 @@ mod tests {
     use super::*;
     use axum::body::Body;
     use axum::http::Request;
+    use tokio::net::TcpListener;
     use tower::ServiceExt;
 
     async fn get(router: &axum::Router, path: &str) -> (StatusCode, String) {

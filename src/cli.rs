@@ -1,4 +1,5 @@
-//! The command line. Every flag has an environment variable, `MASTHEAD_…`.
+//! The command line. Every flag of the operator and the agent has an environment variable,
+//! `MASTHEAD_…`.
 
 use std::path::PathBuf;
 
@@ -31,7 +32,7 @@ pub enum Command {
     /// Print every object that a stack becomes, without a cluster.
     #[cfg(feature = "controller")]
     Render(RenderArgs),
-    /// Check stacks and rules without a cluster; exit 1 when one is wrong.
+    /// Check stacks and rules without a cluster; exit code 1 when something is wrong.
     #[cfg(feature = "controller")]
     Check(CheckArgs),
     /// Print the version.
@@ -99,7 +100,7 @@ pub struct AgentArgs {
 #[cfg(feature = "controller")]
 #[derive(Clone, Debug, Args)]
 pub struct CrdsArgs {
-    /// A folder that gets one file each instead.
+    /// A folder that gets one file for each, instead of standard output.
     #[arg(long)]
     pub out: Option<PathBuf>,
 }
@@ -120,7 +121,7 @@ pub struct RenderArgs {
 #[cfg(feature = "controller")]
 #[derive(Clone, Debug, Args)]
 pub struct CheckArgs {
-    /// Files or folders of YAML with stacks and rules; `-` reads standard input.
+    /// Files or folders of YAML with stacks, rules and Secrets; other kinds are passed over; `-` reads standard input.
     #[arg(short = 'f', long = "file", required = true)]
     pub files: Vec<PathBuf>,
 }

@@ -13,11 +13,19 @@ use tokio_util::sync::CancellationToken;
 fn main() -> ExitCode {
     match run(&Cli::parse()) {
         Ok(code) => code,
+        // `masthead render … | head` has what it wants.
+        Err(error) if is_closed_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("masthead: {error:#}");
             ExitCode::FAILURE
         }
     }
+}
+
+fn is_closed_pipe(error: &anyhow::Error) -> bool {
+    error
+        .downcast_ref::<std::io::Error>()
+        .is_some_and(|error| error.kind() == std::io::ErrorKind::BrokenPipe)
 }
 
 fn run(cli: &Cli) -> anyhow::Result<ExitCode> {
@@ -32,6 +40,8 @@ fn run(cli: &Cli) -> anyhow::Result<ExitCode> {
         #[cfg(feature = "agent")]
         Command::Agent(args) => {
             telemetry::init(&cli.log)?;
+            // Before the first thread: it holds for those that are started later.
+            masthead::agent::landlock::lock(&[]);
             serve(|stop| masthead::agent::run(args.clone(), stop))?;
         }
         #[cfg(feature = "controller")]

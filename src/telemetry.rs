@@ -25,7 +25,12 @@ pub fn init(directives: &str) -> anyhow::Result<()> {
     let started = if std::io::stderr().is_terminal() {
         logs.try_init()
     } else {
-        logs.with_ansi(false).json().flatten_event(true).try_init()
+        logs.with_ansi(false)
+            .json()
+            .flatten_event(true)
+            // The innermost span is there already.
+            .with_span_list(false)
+            .try_init()
     };
     started.map_err(|error| anyhow::anyhow!("logging: {error}"))
 }

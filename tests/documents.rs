@@ -158,12 +158,25 @@ fn what_is_wrong_is_told_with_its_place_and_field() {
     .unwrap();
     let (right, said) = check(file.clone());
     assert!(!right);
-    let place = format!("{}:3: ", file.display());
-    for expected in [
-        "MonitoringStack main: spec.metrics.version: 2.1.0 is too old: 3.0.0 or newer is needed",
-        "MonitoringStack main: spec.alerting.receivers[a]: exactly one of slack, email, webhook",
-        "spec.metrics.colour: there is no such field",
+    for (place, expected) in [
+        (
+            "7:13",
+            "spec.metrics.version: 2.1.0 is too old: 3.0.0 or newer is needed",
+        ),
+        (
+            "7:29",
+            "spec.metrics.colour: there is no such field; there are ",
+        ),
+        (
+            "8:26",
+            "spec.alerting.receivers[a]: exactly one of slack, email, webhook",
+        ),
     ] {
-        assert!(said.contains(&format!("{place}{expected}")), "{said}");
+        let expected = format!(
+            "{}:{place}: MonitoringStack main: {expected}",
+            file.display()
+        );
+        assert!(said.contains(&expected), "{expected} in\n{said}");
     }
+    assert_eq!(said.lines().count(), 3, "each is told once:\n{said}");
 }

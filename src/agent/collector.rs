@@ -9,6 +9,7 @@ use std::sync::Arc;
 use super::exposition::Exposition;
 use super::host;
 use super::roots::Roots;
+use crate::api::agent_config::NodeConfig;
 
 /// Gathers one subject's families from the host, at the time of the scrape.
 pub trait Collector: Send + Sync {
@@ -21,24 +22,90 @@ pub trait Collector: Send + Sync {
     /// # Errors
     /// When something that must be there cannot be read. What was written before is still shown.
     fn collect(&self, roots: &Roots, out: &mut Exposition) -> Result<(), CollectError>;
+
+    /// Whether it runs only when the configuration names it, as in `node_exporter`: those whose
+    /// cost or number of series grows with what the host runs.
+    fn opt_in(&self) -> bool {
+        false
+    }
 }
 
-/// Every collector there is.
+/// Every collector there is, by name; `textfile` last, so that of a family that it and another
+/// have the other's is shown.
 ///
 /// `node_name` stands for the host's name where the host's own cannot be read.
-pub fn all(node_name: Option<&str>) -> Vec<Arc<dyn Collector>> {
-    vec![
+///
+/// # Errors
+/// When a filter is wrong; the message names the field.
+pub fn all(
+    config: &NodeConfig,
+    node_name: Option<&str>,
+) -> anyhow::Result<Vec<Arc<dyn Collector>>> {
+    Ok(vec![
+        Arc::new(host::arp::Arp),
+        Arc::new(host::bonding::Bonding),
+        Arc::new(host::conntrack::Conntrack),
         Arc::new(host::cpu::Cpu::default()),
-        Arc::new(host::diskstats::Diskstats),
-        Arc::new(host::filesystem::Filesystem::default()),
+        Arc::new(host::cpufreq::Cpufreq),
+        Arc::new(host::diskstats::Diskstats::new(&config.diskstats)?),
+        Arc::new(host::dmi::Dmi::default()),
+        Arc::new(host::edac::Edac),
+        Arc::new(host::entropy::Entropy),
+        Arc::new(host::filefd::Filefd),
+        Arc::new(host::filesystem::Filesystem::new(&config.filesystem)?),
+        Arc::new(host::hwmon::Hwmon),
+        Arc::new(host::interrupts::Interrupts::new(&config.interrupts)?),
+        Arc::new(host::kernel_hung::KernelHung),
         Arc::new(host::loadavg::Loadavg),
+        Arc::new(host::mdadm::Mdadm),
         Arc::new(host::meminfo::Meminfo),
-        Arc::new(host::netdev::Netdev),
+        Arc::new(host::netclass::Netclass::new(&config.netclass)?),
+        Arc::new(host::netdev::Netdev::new(&config.netdev)?),
+        Arc::new(host::netstat::Netstat),
+        Arc::new(host::os::Os),
+        Arc::new(host::powersupplyclass::PowerSupply),
+        Arc::new(host::pressure::Pressure),
+        Arc::new(host::processes::Processes),
+        Arc::new(host::schedstat::Schedstat),
+        Arc::new(host::sockstat::Sockstat),
+        Arc::new(host::softnet::Softnet),
         Arc::new(host::stat::Stat),
+        Arc::new(host::tcpstat::Tcpstat),
+        Arc::new(host::thermal_zone::ThermalZone),
         Arc::new(host::time::Time),
+        Arc::new(host::timex::Timex),
+        Arc::new(host::udp_queues::UdpQueues),
         Arc::new(host::uname::Uname::new(node_name)),
         Arc::new(host::vmstat::Vmstat),
-    ]
+        Arc::new(host::textfile::Textfile::new(&config.textfile)),
+    ])
+}
+
+/// The collectors that the configuration leaves on.
+///
+/// # Errors
+/// When the configuration is wrong; the message names the field.
+pub fn chosen(
+    config: &NodeConfig,
+    node_name: Option<&str>,
+) -> anyhow::Result<Vec<Arc<dyn Collector>>> {
+    let mut all = all(config, node_name)?;
+    let names: Vec<&str> = all.iter().map(|known| known.name()).collect();
+    for (field, chosen) in [("disable", &config.disable), ("enable", &config.enable)] {
+        for (index, name) in chosen.iter().enumerate() {
+            anyhow::ensure!(
+                names.contains(&name.as_str()),
+                "node.{field}[{index}]: no collector is named {name:?}; there are {}",
+                names.join(", ")
+            );
+        }
+    }
+    let has = |names: &[String], known: &dyn Collector| names.iter().any(|n| n == known.name());
+    all.retain(|known| {
+        let on = !known.opt_in() || has(&config.enable, &**known);
+        on && !has(&config.disable, &**known)
+    });
+    Ok(all)
 }
 
 /// Why a collector has nothing, or not all, to show.
@@ -60,6 +127,10 @@ pub enum CollectError {
         /// What is wrong with it.
         problem: String,
     },
+    /// The kernel or the hardware has none of it. Told as a failure, since `node_exporter` does,
+    /// but not in the log: most machines lack something.
+    #[error("this host has none: {0}")]
+    Absent(Box<CollectError>),
 }
 
 impl CollectError {
@@ -71,9 +142,23 @@ impl CollectError {
         }
     }
 
-    /// Whether the file is simply not there: the kernel or the hardware lacks the feature.
+    /// Whether the file is not there, or the kernel says that it was built or started without
+    /// what the file tells.
     pub fn is_absent(&self) -> bool {
-        matches!(self, Self::Read { source, .. } if source.kind() == std::io::ErrorKind::NotFound)
+        use std::io::ErrorKind::{NotFound, Unsupported};
+        match self {
+            Self::Read { source, .. } => matches!(source.kind(), NotFound | Unsupported),
+            Self::Malformed { .. } => false,
+            Self::Absent(_) => true,
+        }
+    }
+
+    /// For files that a host may well lack: says so instead of failing.
+    pub fn or_absent(self) -> Self {
+        if self.is_absent() {
+            return Self::Absent(Box::new(self));
+        }
+        self
     }
 }
 
@@ -85,14 +170,109 @@ mod tests {
 
     #[test]
     fn names_are_unique_and_sorted() {
-        let all = all(None);
-        assert!(all.is_sorted_by(|a, b| a.name() < b.name()));
+        let all = all(&NodeConfig::default(), None).unwrap();
+        let (textfile, others) = all.split_last().unwrap();
+        assert!(others.is_sorted_by(|a, b| a.name() < b.name()));
+        assert_eq!(textfile.name(), "textfile");
     }
+
+    /// Every file that a collector reads, below one folder that stands for all roots.
+    const FILES: [&str; 86] = [
+        "1/mountinfo",
+        "1/net/arp",
+        "1/net/dev",
+        "1/net/netstat",
+        "1/net/snmp",
+        "1/net/snmp6",
+        "1/net/sockstat",
+        "1/net/sockstat6",
+        "1/net/softnet_stat",
+        "1/net/stat/nf_conntrack",
+        "1/net/tcp",
+        "1/net/tcp6",
+        "1/net/udp",
+        "1/net/udp6",
+        "1/stat",
+        "1/task/1/stat",
+        "1/task/2/stat",
+        "diskstats",
+        "interrupts",
+        "loadavg",
+        "mdstat",
+        "meminfo",
+        "pressure/cpu",
+        "pressure/io",
+        "pressure/irq",
+        "pressure/memory",
+        "schedstat",
+        "stat",
+        "sys/fs/file-nr",
+        "sys/kernel/hung_task_detect_count",
+        "sys/kernel/pid_max",
+        "sys/kernel/random/entropy_avail",
+        "sys/kernel/random/poolsize",
+        "sys/kernel/threads-max",
+        "sys/net/netfilter/nf_conntrack_max",
+        "vmstat",
+        "etc/hostname",
+        "etc/localtime",
+        "etc/os-release",
+        "textfile/a.prom",
+        "textfile/b.prom",
+        "block/md0/md/degraded",
+        "block/md0/md/raid_disks",
+        "block/sda/queue/rotational",
+        "class/dmi/id/bios_date",
+        "class/dmi/id/sys_vendor",
+        "class/hwmon/hwmon0/beep_enable",
+        "class/hwmon/hwmon0/fan1_input",
+        "class/hwmon/hwmon0/freq1_input",
+        "class/hwmon/hwmon0/freq1_label",
+        "class/hwmon/hwmon0/name",
+        "class/hwmon/hwmon0/pwm1",
+        "class/hwmon/hwmon0/temp1_crit_alarm",
+        "class/hwmon/hwmon0/temp1_input",
+        "class/hwmon/hwmon0/temp1_label",
+        "class/hwmon/hwmon0/update_interval",
+        "class/hwmon/hwmon0/vrm",
+        "class/net/bonding_masters",
+        "class/net/bond0/bonding/slaves",
+        "class/net/bond0/lower_eth0/bonding_slave/mii_status",
+        "class/net/eth0/carrier",
+        "class/net/eth0/flags",
+        "class/net/eth0/ifalias",
+        "class/net/eth0/operstate",
+        "class/net/eth0/speed",
+        "class/net/eth0/statistics/rx_nohandler",
+        "class/power_supply/BAT0/capacity",
+        "class/power_supply/BAT0/energy_now",
+        "class/power_supply/BAT0/status",
+        "class/power_supply/BAT0/temp",
+        "class/thermal/cooling_device0/cur_state",
+        "class/thermal/cooling_device0/max_state",
+        "class/thermal/cooling_device0/type",
+        "class/thermal/thermal_zone0/temp",
+        "class/thermal/thermal_zone0/type",
+        "devices/system/clocksource/clocksource0/available_clocksource",
+        "devices/system/clocksource/clocksource0/current_clocksource",
+        "devices/system/cpu/cpu0/cpufreq/scaling_available_governors",
+        "devices/system/cpu/cpu0/cpufreq/scaling_cur_freq",
+        "devices/system/cpu/cpu0/cpufreq/scaling_governor",
+        "devices/system/cpu/cpu0/thermal_throttle/core_throttle_count",
+        "devices/system/cpu/isolated",
+        "devices/system/cpu/offline",
+        "devices/system/edac/mc/mc0/ce_count",
+        "devices/system/edac/mc/mc0/csrow0/ue_count",
+        "devices/system/edac/mc/mc0/ue_noinfo_count",
+    ];
 
     /// Bytes that are often close to what the kernel writes.
     fn contents() -> impl Strategy<Value = Vec<u8>> {
         let line = prop_oneof![
             any::<Vec<u8>>(),
+            "(up|# TYPE up (gauge|counter)|up\\{a=\"[a-z]{0,3}\"\\}|Tcp: InSegs|Icmp6InMsgs|TCP: mem|some avg10=0 total=|\
+              md0 : active raid1 a\\[0\\]|NMI:|1 \\(x\\) S|bond0|ID=)( *[0-9]{1,20}){0,20}\n"
+                .prop_map(String::into_bytes),
             "(cpu[0-9]{0,3}|intr|ctxt|pgpgin|MemFree:|8 0 sda|lo:)?( *[0-9]{1,20}){0,20}( kB)?\n"
                 .prop_map(String::into_bytes),
             "[0-9]{1,3} 1 [0-9]{1,12}:0 / /[a-z\\\\0-9]{0,9} (ro|rw) - ext4 .{0,5} rw\n"
@@ -109,27 +289,21 @@ mod tests {
         ) {
             let folder = tempfile::tempdir().unwrap();
             let path = folder.path();
-            std::fs::create_dir_all(path.join("1/net")).unwrap();
-            let clocksource = path.join("devices/system/clocksource/clocksource0");
-            std::fs::create_dir_all(&clocksource).unwrap();
-            std::fs::create_dir_all(path.join("devices/system/cpu")).unwrap();
-            std::fs::create_dir_all(path.join("etc")).unwrap();
-            for file in [
-                "stat", "meminfo", "loadavg", "diskstats", "vmstat", "1/mountinfo", "1/net/dev",
-                "etc/hostname", "etc/localtime", "devices/system/cpu/isolated",
-            ] {
-                std::fs::write(path.join(file), &contents).unwrap();
+            for file in FILES {
+                let file = path.join(file);
+                std::fs::create_dir_all(file.parent().unwrap()).unwrap();
+                std::fs::write(file, &contents).unwrap();
             }
-            for file in ["available_clocksource", "current_clocksource"] {
-                std::fs::write(clocksource.join(file), &contents).unwrap();
-            }
+            let mut config = NodeConfig::default();
+            config.textfile.directories = vec!["/textfile".to_owned()];
             let roots = Roots { proc: path.into(), sys: path.into(), rootfs: path.into() };
-            for collector in all(None) {
+            for collector in all(&config, None).unwrap() {
                 let mut out = Exposition::default();
                 let _failed = collector.collect(&roots, &mut out).is_err();
                 for line in merge([&out]).lines().filter(|line| !line.starts_with("# ")) {
                     let (series, value) = line.rsplit_once(' ').unwrap();
-                    prop_assert!(series.starts_with("node_"), "{}", line);
+                    let known = ["node_", "masthead_agent_textfile_", "up"];
+                    prop_assert!(known.iter().any(|name| series.starts_with(name)), "{}", line);
                     prop_assert!(value.parse::<f64>().is_ok(), "{}", line);
                 }
             }

@@ -1,17 +1,100 @@
-//! Reading the agent's configuration file.
+//! Reading the agent's configuration file, and following it.
+//!
+//! The operator delivers the file in a ConfigMap. The kubelet swaps the whole folder by one rename,
+//! so a changed file is another file; it is looked at when somebody scrapes and never in between.
 
-use std::path::Path;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use anyhow::Context;
+use prometheus::{IntCounter, IntGauge, Registry};
 
 use super::collector;
 use crate::api::agent_config::{AgentConfig, NodeConfig};
 
-/// Reads the configuration; without a file everything that the host offers is on.
-///
-/// # Errors
-/// When the file cannot be read or is wrong; the message names the file and the field.
-pub fn load(file: Option<&Path>) -> anyhow::Result<AgentConfig> {
+/// The configuration as it is now.
+#[derive(Debug)]
+pub struct Live {
+    path: Option<PathBuf>,
+    state: Mutex<State>,
+    right: IntGauge,
+    reloads: IntCounter,
+}
+
+#[derive(Debug)]
+struct State {
+    stamp: Option<Stamp>,
+    config: Arc<AgentConfig>,
+}
+
+/// What tells one version of the file from the next.
+type Stamp = (u64, u64, i64, i64, u64);
+
+impl Live {
+    /// Reads the configuration; without a file everything that the host offers is on.
+    ///
+    /// # Errors
+    /// When the file cannot be read or is wrong, or when the registry has the metrics already.
+    pub fn load(path: Option<&Path>, registry: &Registry) -> anyhow::Result<Self> {
+        let live = Self {
+            path: path.map(Path::to_path_buf),
+            state: Mutex::new(State {
+                stamp: path.and_then(stamp),
+                config: Arc::new(load(path)?),
+            }),
+            right: IntGauge::new(
+                "masthead_agent_config_last_reload_successful",
+                "Whether the configuration in use is the one in the file; 0 after a change that \
+                 could not be read.",
+            )?,
+            reloads: IntCounter::new(
+                "masthead_agent_config_reloads_total",
+                "Changes of the configuration file since the start that were taken over.",
+            )?,
+        };
+        live.right.set(1);
+        registry.register(Box::new(live.right.clone()))?;
+        registry.register(Box::new(live.reloads.clone()))?;
+        Ok(live)
+    }
+
+    /// The configuration, read anew when the file has changed. When the change is wrong the last
+    /// good one stays, which log and metrics say.
+    pub fn current(&self) -> Arc<AgentConfig> {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(path) = &self.path else {
+            return state.config.clone();
+        };
+        let stamp = stamp(path);
+        if stamp == state.stamp {
+            return state.config.clone();
+        }
+        state.stamp = stamp;
+        let loaded = load(Some(path));
+        self.right.set(loaded.is_ok().into());
+        match loaded {
+            Ok(config) => {
+                tracing::info!("the configuration has changed");
+                self.reloads.inc();
+                state.config = Arc::new(config);
+            }
+            Err(error) => tracing::error!(
+                error = format!("{error:#}"),
+                "the changed configuration is wrong; the last good one stays in use"
+            ),
+        }
+        state.config.clone()
+    }
+}
+
+fn stamp(path: &Path) -> Option<Stamp> {
+    let file = std::fs::metadata(path).ok()?;
+    let changed = (file.mtime(), file.mtime_nsec());
+    Some((file.dev(), file.ino(), changed.0, changed.1, file.len()))
+}
+
+fn load(file: Option<&Path>) -> anyhow::Result<AgentConfig> {
     let Some(file) = file else {
         return Ok(AgentConfig {
             node: Some(NodeConfig::default()),
@@ -29,17 +112,7 @@ pub fn load(file: Option<&Path>) -> anyhow::Result<AgentConfig> {
 fn parse(text: &str) -> anyhow::Result<AgentConfig> {
     let config: AgentConfig = serde_saphyr::from_str(text)?;
     if let Some(node) = &config.node {
-        let known: Vec<&str> = collector::all(None)
-            .iter()
-            .map(|known| known.name())
-            .collect();
-        for (index, name) in node.disable.iter().enumerate() {
-            anyhow::ensure!(
-                known.contains(&name.as_str()),
-                "node.disable[{index}]: no collector is named {name:?}; there are {}",
-                known.join(", ")
-            );
-        }
+        collector::chosen(node, None)?;
     }
     Ok(config)
 }
@@ -80,10 +153,52 @@ mod tests {
         );
         assert!(error.contains("meminfo"), "{error}");
 
+        let error = parse("node: {enable: [numa]}").unwrap_err().to_string();
+        assert!(error.starts_with("node.enable[0]: "), "{error}");
+        let error = parse("node: {netdev: {devices: {include: '['}}}").unwrap_err();
+        assert!(
+            error.to_string().starts_with("node.netdev.devices.include"),
+            "{error:#}"
+        );
+
         let error = parse("node: {disabled: []}").unwrap_err().to_string();
         assert!(
             error.contains("disabled") && error.contains("disable"),
             "{error}"
         );
+    }
+
+    #[test]
+    fn a_change_is_taken_over_and_a_wrong_one_is_not() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("agent.yaml");
+        let (registry, current) = (Registry::new(), folder.path().join("..data"));
+        // As the kubelet does it: the file is a link into a folder that is a link, which a rename
+        // leads elsewhere.
+        std::os::unix::fs::symlink("..data/agent.yaml", &path).unwrap();
+        let deliver = |version: &str, text: &str| {
+            let version = folder.path().join(version);
+            std::fs::create_dir(&version).unwrap();
+            std::fs::write(version.join("agent.yaml"), text).unwrap();
+            let next = folder.path().join("..data_tmp");
+            std::os::unix::fs::symlink(&version, &next).unwrap();
+            std::fs::rename(&next, &current).unwrap();
+        };
+        deliver("1", "node: {disable: [cpu]}");
+        let live = Live::load(Some(&path), &registry).unwrap();
+        let disabled = || live.current().node.as_ref().unwrap().disable.clone();
+        assert_eq!(disabled(), ["cpu"]);
+        assert!(Arc::ptr_eq(&live.current(), &live.current()));
+
+        deliver("2", "node: {disable: [gpu]}");
+        assert_eq!(disabled(), ["cpu"]);
+        assert_eq!((live.right.get(), live.reloads.get()), (0, 0));
+        deliver("3", "node: {disable: [arp]}");
+        assert_eq!(disabled(), ["arp"]);
+        assert_eq!((live.right.get(), live.reloads.get()), (1, 1));
+
+        std::fs::remove_file(&current).unwrap();
+        assert_eq!(disabled(), ["arp"]);
+        assert_eq!(live.right.get(), 0);
     }
 }

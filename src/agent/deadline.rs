@@ -8,7 +8,7 @@
 use std::collections::{HashMap, VecDeque};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{self, RecvTimeoutError, Sender};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
 /// A job to run once.
@@ -17,10 +17,73 @@ pub type Job<T> = Box<dyn FnOnce() -> T + Send>;
 /// The most threads one [`Runner::run`] starts at once.
 const MOST_THREADS: usize = 16;
 
+/// Threads for work that may never end. The last that was done waits for more, since a scrape comes
+/// every few seconds and a new thread costs as much as reading ten files.
+#[derive(Clone, Debug)]
+pub struct Workers {
+    name: &'static str,
+    idle: Arc<Mutex<Option<Sender<Task>>>>,
+}
+
+type Task = Box<dyn FnOnce() + Send>;
+
+impl Workers {
+    /// Threads of that name; none yet.
+    pub fn new(name: &'static str) -> Self {
+        Self {
+            name,
+            idle: Arc::default(),
+        }
+    }
+
+    /// Runs a task on the thread that waits, or on a new one.
+    ///
+    /// # Errors
+    /// When the system refuses a thread.
+    pub fn run(&self, task: Task) -> std::io::Result<()> {
+        let waiting = lock(&self.idle).take();
+        let Some(waiting) = waiting else {
+            return self.start(task);
+        };
+        match waiting.send(task) {
+            Ok(()) => Ok(()),
+            Err(mpsc::SendError(task)) => self.start(task),
+        }
+    }
+
+    fn start(&self, task: Task) -> std::io::Result<()> {
+        let idle = Arc::downgrade(&self.idle);
+        let thread = std::thread::Builder::new().name(self.name.to_owned());
+        thread.spawn(move || {
+            let mut next = Some(task);
+            while let Some(task) = next {
+                task();
+                next = wait(&idle);
+            }
+        })?;
+        Ok(())
+    }
+}
+
+/// Waits for another task; none when another thread waits already, as those were needed because
+/// something hung, or when nobody is left to give one.
+fn wait(idle: &Weak<Mutex<Option<Sender<Task>>>>) -> Option<Task> {
+    let (sender, receiver) = mpsc::channel();
+    {
+        let idle = idle.upgrade()?;
+        let mut idle = lock(&idle);
+        if idle.is_some() {
+            return None;
+        }
+        *idle = Some(sender);
+    }
+    receiver.recv().ok()
+}
+
 /// Runs jobs within a deadline and remembers which are still hanging.
 #[derive(Debug)]
 pub struct Runner {
-    thread_name: &'static str,
+    workers: Workers,
     deadline: Duration,
     hanging: Mutex<HashMap<String, Arc<Progress>>>,
 }
@@ -43,7 +106,7 @@ impl Runner {
     /// A runner whose runs end after `deadline` at the latest.
     pub fn new(thread_name: &'static str, deadline: Duration) -> Self {
         Self {
-            thread_name,
+            workers: Workers::new(thread_name),
             deadline,
             hanging: Mutex::default(),
         }
@@ -119,9 +182,8 @@ impl Runner {
         let count = count.min(lock(queue).len());
         let started = (0..count).map_while(|_| {
             let (queue, sender) = (queue.clone(), sender.clone());
-            std::thread::Builder::new()
-                .name(self.thread_name.to_owned())
-                .spawn(move || work(&queue, &sender))
+            self.workers
+                .run(Box::new(move || work(&queue, &sender)))
                 .inspect_err(|error| tracing::warn!(%error, "cannot start a thread"))
                 .ok()
         });
@@ -169,6 +231,23 @@ mod tests {
         let jobs = (0..50).map(|n| job(&n.to_string(), move || n)).collect();
         assert_eq!(runner.run(jobs), (0..50).map(Some).collect::<Vec<_>>());
         assert_eq!(runner.run(Vec::<(String, Job<()>)>::new()), []);
+    }
+
+    #[test]
+    fn the_same_thread_does_one_run_after_the_other_and_ends_with_the_runner() {
+        let runner = Runner::new("test", DEADLINE);
+        let thread = || {
+            let job = job("name", || std::thread::current().id());
+            let ran = runner.run(vec![job])[0].unwrap();
+            while lock(&runner.workers.idle).is_none() {
+                std::thread::yield_now();
+            }
+            ran
+        };
+        assert_eq!(thread(), thread());
+        let idle = Arc::downgrade(&runner.workers.idle);
+        drop(runner);
+        assert!(idle.upgrade().is_none());
     }
 
     #[test]

@@ -23,15 +23,34 @@ pub enum Kind {
     Gauge,
     /// Of no declared type; `node_exporter` does so for `node_vmstat_*`.
     Untyped,
+    /// Counts by upper bound; only in what others wrote.
+    Histogram,
+    /// Quantiles; only in what others wrote.
+    Summary,
 }
 
 impl Kind {
+    const ALL: [Self; 5] = [
+        Self::Counter,
+        Self::Gauge,
+        Self::Untyped,
+        Self::Histogram,
+        Self::Summary,
+    ];
+
     fn word(self) -> &'static str {
         match self {
             Self::Counter => "counter",
             Self::Gauge => "gauge",
             Self::Untyped => "untyped",
+            Self::Histogram => "histogram",
+            Self::Summary => "summary",
         }
+    }
+
+    /// The type of that name.
+    pub fn from_word(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.word() == word)
     }
 }
 
@@ -130,8 +149,19 @@ impl Family<'_> {
         }
         text.push_str(if labels.is_empty() { " " } else { "} " });
         float::push(text, &mut self.out.scratch, value);
-        text.push('\n');
-        let end = text.len();
+        self.end_line();
+    }
+
+    /// Writes one sample that is text already: name, labels and value.
+    pub fn line(&mut self, line: &str) {
+        self.start();
+        self.out.text.push_str(line);
+        self.end_line();
+    }
+
+    fn end_line(&mut self) {
+        self.out.text.push('\n');
+        let end = self.out.text.len();
         if let Some(span) = self.out.families.last_mut() {
             span.whole.end = end;
         }
@@ -167,7 +197,7 @@ impl Family<'_> {
 }
 
 /// Writes a label's content with backslash, quote and line feed escaped.
-fn escape(text: &mut String, content: &str) {
+pub fn escape(text: &mut String, content: &str) {
     if !content.contains(['\\', '"', '\n']) {
         text.push_str(content);
         return;

@@ -13,6 +13,8 @@ mod deadline;
 mod exposition;
 mod float;
 mod host;
+pub mod landlock;
+mod limit;
 mod metrics;
 mod node;
 mod roots;
@@ -23,6 +25,7 @@ use std::sync::Arc;
 use anyhow::Context;
 use axum::extract::State;
 use axum::http::{StatusCode, header};
+use axum::middleware::from_fn_with_state;
 use axum::response::{Html, IntoResponse, Response};
 use axum::routing::get;
 use prometheus::Registry;
@@ -69,20 +72,22 @@ impl Agent {
     /// # Errors
     /// When the configuration is wrong or an address cannot be bound.
     pub async fn bind(args: AgentArgs) -> anyhow::Result<Self> {
-        let config = config::load(args.config.as_deref())?;
         let registry = Registry::new();
+        let live = Arc::new(config::Live::load(args.config.as_deref(), &registry)?);
+        let config = live.current();
         telemetry::build_info(&registry)?;
+        landlock::register(&registry)?;
         registry.register(Box::new(ProcessCollector::for_self()))?;
 
-        let node = match config.node {
-            Some(config) => {
+        let node = match &config.node {
+            Some(_) => {
                 let roots = Roots {
                     proc: args.proc,
                     sys: args.sys,
                     rootfs: args.rootfs,
                 };
                 let metrics = Metrics::new(&registry)?;
-                let node = Node::new(&config, roots, args.node_name.as_deref(), metrics);
+                let node = Node::new(live, roots, args.node_name.as_deref(), metrics)?;
                 Some(Endpoint::bind("--node-address", args.node_address, node_router(node)).await?)
             }
             None => None,
@@ -134,7 +139,7 @@ impl Endpoint {
     }
 
     async fn serve(self, stop: CancellationToken) -> anyhow::Result<()> {
-        admin::serve(self.listener, self.router, stop)
+        admin::serve(limit::Limited::new(self.listener), self.router, stop)
             .await
             .with_context(|| format!("serving {}", self.address))
     }
@@ -144,6 +149,7 @@ fn node_router(node: Arc<Node>) -> axum::Router {
     axum::Router::new()
         .route("/", get(async || Html(INDEX)))
         .route("/metrics", get(node_metrics))
+        .layer(from_fn_with_state(limit::permits(), limit::requests))
         .with_state(node)
 }
 

@@ -8,11 +8,12 @@ use axum::body::Bytes;
 use tokio::sync::watch;
 
 use super::collector::{self, CollectError, Collector};
-use super::deadline::{Job, Runner};
+use super::config::Live;
+use super::deadline::{Job, Runner, Workers};
 use super::exposition::{Exposition, merge};
 use super::metrics::Metrics;
 use super::roots::Roots;
-use crate::api::agent_config::NodeConfig;
+use crate::api::agent_config::AgentConfig;
 
 /// How long the collectors together may take, so that a scrape is answered within a second.
 const DEADLINE: Duration = Duration::from_millis(800);
@@ -20,10 +21,26 @@ const DEADLINE: Duration = Duration::from_millis(800);
 /// The host's collectors.
 pub struct Node {
     roots: Arc<Roots>,
-    entries: Vec<Entry>,
+    source: Option<Source>,
+    loaded: Mutex<Loaded>,
     runner: Runner,
+    /// Where gathers wait for the collectors.
+    gathering: Workers,
     under_way: Mutex<Option<Pending>>,
     metrics: Metrics,
+}
+
+/// Where the choice of collectors comes from.
+struct Source {
+    live: Arc<Live>,
+    node_name: Option<String>,
+}
+
+/// The collectors that the configuration leaves on.
+#[derive(Clone)]
+struct Loaded {
+    config: Arc<AgentConfig>,
+    entries: Arc<[Entry]>,
 }
 
 /// The text of a gather, once it is there.
@@ -45,35 +62,68 @@ struct Run {
 
 impl Node {
     /// The collectors that the configuration leaves on; `node_name` as in [`collector::all`].
+    ///
+    /// # Errors
+    /// When the configuration is wrong.
     pub fn new(
-        config: &NodeConfig,
+        live: Arc<Live>,
         roots: Roots,
         node_name: Option<&str>,
         metrics: Metrics,
-    ) -> Arc<Self> {
-        let on = collector::all(node_name)
-            .into_iter()
-            .filter(|known| !config.disable.iter().any(|name| name == known.name()));
-        Self::with(on, roots, metrics)
+    ) -> anyhow::Result<Arc<Self>> {
+        let config = live.current();
+        let on = match &config.node {
+            Some(node) => collector::chosen(node, node_name)?,
+            None => Vec::new(),
+        };
+        let source = Source {
+            live,
+            node_name: node_name.map(str::to_owned),
+        };
+        Ok(Self::with(config, on, roots, metrics, Some(source)))
     }
 
     fn with(
-        on: impl IntoIterator<Item = Arc<dyn Collector>>,
+        config: Arc<AgentConfig>,
+        on: Vec<Arc<dyn Collector>>,
         roots: Roots,
         metrics: Metrics,
+        source: Option<Source>,
     ) -> Arc<Self> {
-        let entry = |collector| Entry {
-            collector,
-            buffer: Mutex::default(),
-            failing: AtomicBool::default(),
-        };
         Arc::new(Self {
             roots: Arc::new(roots),
-            entries: on.into_iter().map(entry).collect(),
+            source,
+            loaded: Mutex::new(Loaded {
+                config,
+                entries: entries(on),
+            }),
             runner: Runner::new("collect", DEADLINE),
+            gathering: Workers::new("gather"),
             under_way: Mutex::default(),
             metrics,
         })
+    }
+
+    /// The collectors as the configuration has them now. They are made anew only when their part
+    /// of it has changed, since some remember what they have shown.
+    fn entries(&self) -> Arc<[Entry]> {
+        let mut loaded = lock(&self.loaded);
+        let Some(source) = &self.source else {
+            return loaded.entries.clone();
+        };
+        let config = source.live.current();
+        if config.node != loaded.config.node {
+            let chosen = config.node.as_ref().map_or(Ok(Vec::new()), |node| {
+                collector::chosen(node, source.node_name.as_deref())
+            });
+            match chosen {
+                Ok(on) => loaded.entries = entries(on),
+                // Not to be expected: it was tried when the file was read.
+                Err(error) => tracing::error!(error = format!("{error:#}"), "collectors stay"),
+            }
+        }
+        loaded.config = config;
+        loaded.entries.clone()
     }
 
     /// The metrics as they are now. Whoever asks while a gather is under way shares it: ten
@@ -95,27 +145,34 @@ impl Node {
         let (sender, pending) = watch::channel(None);
         *under_way = Some(pending.clone());
         let node = self.clone();
-        tokio::task::spawn_blocking(move || {
+        let gather = Box::new(move || {
             let ended = Ended(&node);
             let text = Bytes::from(node.gather());
             // From here on a scrape wants newer figures, so it must not join any more.
             drop(ended);
             sender.send_replace(Some(text));
         });
+        if let Err(error) = self.gathering.run(gather) {
+            // The sender is gone with the task, which those who wait are told.
+            tracing::warn!(%error, "cannot start a thread");
+            *under_way = None;
+        }
         pending
     }
 
     /// Gathers on this thread, which waits for the deadline at most.
     pub fn gather(&self) -> String {
         let begin = Instant::now();
+        let entries = self.entries();
         let runs = self
             .runner
-            .run(self.entries.iter().map(|entry| self.job(entry)).collect());
+            .run(entries.iter().map(|entry| self.job(entry)).collect());
         let mut summary = Exposition::default();
-        self.summarise(&runs, &mut summary);
+        summarise(&entries, &runs, &mut summary);
+        write_build_info(&mut summary);
         let outs = runs.iter().flatten().map(|run| &run.out);
         let text = merge(outs.chain([&summary]));
-        for (entry, run) in self.entries.iter().zip(runs) {
+        for (entry, run) in entries.iter().zip(runs) {
             *lock(&entry.buffer) = run.map(|run| run.out).unwrap_or_default();
         }
         self.metrics.gathers.inc();
@@ -140,31 +197,67 @@ impl Node {
         };
         (entry.collector.name().to_owned(), Box::new(job))
     }
+}
 
-    /// Success and duration of each collector; tells the log when one starts or stops to fail.
-    fn summarise(&self, runs: &[Option<Run>], out: &mut Exposition) {
-        let rows = || self.entries.iter().zip(runs);
-        let help = "node_exporter: Duration of a collector scrape.";
-        let mut family = out.gauge("node_scrape_collector_duration_seconds", help);
-        for (entry, run) in rows() {
-            let took = run.as_ref().map_or(DEADLINE, |run| run.took);
-            family.sample(&[("collector", entry.collector.name())], took.as_secs_f64());
-        }
-        let help = "node_exporter: Whether a collector succeeded.";
-        let mut family = out.gauge("node_scrape_collector_success", help);
-        for (entry, run) in rows() {
-            let failure = match run {
-                Some(Run { result: Ok(()), .. }) => None,
-                Some(Run {
-                    result: Err(error), ..
-                }) => Some(error.to_string()),
-                None => Some("it hangs; left out until it returns".to_owned()),
-            };
-            let labels = [("collector", entry.collector.name())];
-            family.sample(&labels, f64::from(failure.is_none()));
-            entry.report(failure);
-        }
+fn entries(on: Vec<Arc<dyn Collector>>) -> Arc<[Entry]> {
+    on.into_iter()
+        .map(|collector| Entry {
+            collector,
+            buffer: Mutex::default(),
+            failing: AtomicBool::default(),
+        })
+        .collect()
+}
+
+/// Success and duration of each collector; tells the log when one starts or stops to fail.
+fn summarise(entries: &[Entry], runs: &[Option<Run>], out: &mut Exposition) {
+    let rows = || entries.iter().zip(runs);
+    let help = "node_exporter: Duration of a collector scrape.";
+    let mut family = out.gauge("node_scrape_collector_duration_seconds", help);
+    for (entry, run) in rows() {
+        let took = run.as_ref().map_or(DEADLINE, |run| run.took);
+        family.sample(&[("collector", entry.collector.name())], took.as_secs_f64());
     }
+    let help = "node_exporter: Whether a collector succeeded.";
+    let mut family = out.gauge("node_scrape_collector_success", help);
+    for (entry, run) in rows() {
+        let (success, failure) = match run.as_ref().map(|run| &run.result) {
+            Some(Ok(())) => (true, None),
+            Some(Err(CollectError::Absent(_))) => (false, None),
+            Some(Err(error)) => (false, Some(error.to_string())),
+            None => (
+                false,
+                Some("it hangs; left out until it returns".to_owned()),
+            ),
+        };
+        let labels = [("collector", entry.collector.name())];
+        family.sample(&labels, f64::from(success));
+        entry.report(failure);
+    }
+}
+
+/// Dashboards list the exporters of a fleet by this series. The version is ours; what else
+/// `node_exporter` puts there, ours has not, but the labels must be there.
+fn write_build_info(out: &mut Exposition) {
+    let arch = match std::env::consts::ARCH {
+        "x86_64" => "amd64",
+        "aarch64" => "arm64",
+        other => other,
+    };
+    let help = "A metric with a constant '1' value labeled by version, revision, branch, \
+                goversion from which node_exporter was built, and the goos and goarch for the \
+                build.";
+    let labels = [
+        ("branch", "masthead"),
+        ("goarch", arch),
+        ("goos", std::env::consts::OS),
+        ("goversion", "none"),
+        ("revision", "none"),
+        ("tags", "masthead"),
+        ("version", env!("CARGO_PKG_VERSION")),
+    ];
+    out.gauge("node_exporter_build_info", help)
+        .sample(&labels, 1.0);
 }
 
 impl Entry {
@@ -221,11 +314,8 @@ mod tests {
             sys: "/sys".into(),
             rootfs: "/".into(),
         };
-        Node::with(
-            on,
-            roots,
-            Metrics::new(&prometheus::Registry::new()).unwrap(),
-        )
+        let metrics = Metrics::new(&prometheus::Registry::new()).unwrap();
+        Node::with(Arc::default(), on, roots, metrics, None)
     }
 
     #[expect(clippy::unnecessary_wraps, reason = "the shape of Collector::collect")]

@@ -1,8 +1,18 @@
 //! Where the host's files are: injected everywhere, so that fixtures can replace a machine.
 
+use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 
+use rustix::fs::{Mode, OFlags};
+use rustix::io::Errno;
+
 use super::collector::CollectError;
+
+/// The most that is read of one file: more than the largest that a kernel of thousands of
+/// processors and sockets writes, and a bound for whatever else stands in its place.
+const MOST_BYTES: usize = 32 << 20;
+/// No attribute of sysfs is longer than a page (Documentation/filesystems/sysfs.rst).
+const PAGE: usize = 4096;
 
 /// The host's procfs, sysfs and root file system as this process sees them.
 #[derive(Clone, Debug)]
@@ -30,6 +40,16 @@ impl Roots {
         read(&self.proc.join(path))
     }
 
+    /// Reads a file of the host's procfs that holds one whole number.
+    ///
+    /// # Errors
+    /// When the file cannot be read, or holds something else.
+    pub fn proc_number(&self, path: &'static str) -> Result<f64, CollectError> {
+        let text = self.read_proc(path)?;
+        let number = text.trim().parse::<i64>().map(|number| number as f64);
+        number.map_err(|error| CollectError::malformed(path, error.to_string()))
+    }
+
     /// Reads a file about the host's first process, whose namespaces are the host's; natively
     /// the same file about this process does, for hosts that hide other processes.
     ///
@@ -51,6 +71,14 @@ impl Roots {
         read(&self.sys.join(path))
     }
 
+    /// Opens a folder of the host's sysfs.
+    ///
+    /// # Errors
+    /// When it cannot be opened.
+    pub fn sys_folder(&self, path: impl AsRef<Path>) -> Result<Folder, CollectError> {
+        Folder::open(self.sys.join(path))
+    }
+
     /// Reads a file of the host's root file system.
     ///
     /// # Errors
@@ -65,15 +93,116 @@ impl Roots {
     }
 }
 
+/// A folder that is open: its files are reached without walking the whole path again, which is
+/// most of the cost of reading a small file of sysfs.
+#[derive(Debug)]
+pub struct Folder {
+    fd: OwnedFd,
+    path: PathBuf,
+}
+
+impl Folder {
+    /// Opens a folder.
+    ///
+    /// # Errors
+    /// When it cannot be opened, or is none.
+    pub fn open(path: PathBuf) -> Result<Self, CollectError> {
+        match rustix::fs::open(&path, FOLDER, Mode::empty()) {
+            Ok(fd) => Ok(Self { fd, path }),
+            Err(errno) => Err(failed(&path, errno)),
+        }
+    }
+
+    /// Opens a folder in it; `None` when there is none.
+    pub fn folder(&self, name: &str) -> Option<Self> {
+        let fd = rustix::fs::openat(&self.fd, name, FOLDER, Mode::empty()).ok()?;
+        let path = self.path.join(name);
+        Some(Self { fd, path })
+    }
+
+    /// The names in it, sorted. Read anew each time.
+    ///
+    /// # Errors
+    /// When the folder cannot be read.
+    pub fn names(&self) -> Result<Vec<String>, CollectError> {
+        let entries = rustix::fs::Dir::read_from(&self.fd);
+        let entries = entries.map_err(|errno| failed(&self.path, errno))?;
+        let names = entries.flatten().filter_map(|entry| {
+            let name = entry.file_name().to_str().ok()?;
+            (name != "." && name != "..").then(|| name.to_owned())
+        });
+        let mut names: Vec<String> = names.collect();
+        names.sort_unstable();
+        Ok(names)
+    }
+
+    /// Hands a file's first page to `parse`, without spaces around it; `None` when it cannot be
+    /// read, or is no text. A driver may refuse to answer at any time, and then just this figure
+    /// is missing.
+    pub fn parse<T>(&self, name: &str, parse: impl FnOnce(&str) -> Option<T>) -> Option<T> {
+        let mut page = [0; PAGE];
+        let fd = rustix::fs::openat(&self.fd, name, FILE, Mode::empty()).ok()?;
+        let length = rustix::io::read(fd, &mut page).ok()?;
+        parse(std::str::from_utf8(page.get(..length)?).ok()?.trim())
+    }
+
+    /// A file that holds a whole number.
+    pub fn number(&self, name: &str) -> Option<i64> {
+        self.parse(name, |text| text.parse().ok())
+    }
+
+    /// A file's text without spaces around it; bytes that are no UTF-8 are replaced.
+    pub fn text(&self, name: &str) -> Option<String> {
+        let mut page = [0; PAGE];
+        let fd = rustix::fs::openat(&self.fd, name, FILE, Mode::empty()).ok()?;
+        let length = rustix::io::read(fd, &mut page).ok()?;
+        Some(
+            String::from_utf8_lossy(page.get(..length)?)
+                .trim()
+                .to_owned(),
+        )
+    }
+}
+
+const FOLDER: OFlags = OFlags::RDONLY
+    .union(OFlags::DIRECTORY)
+    .union(OFlags::CLOEXEC);
+/// Non-blocking, so that a pipe where a file should be keeps nobody waiting.
+const FILE: OFlags = OFlags::RDONLY
+    .union(OFlags::CLOEXEC)
+    .union(OFlags::NONBLOCK);
+
+fn failed(path: &Path, errno: Errno) -> CollectError {
+    CollectError::Read {
+        path: path.to_path_buf(),
+        source: errno.into(),
+    }
+}
+
 /// Reads a file as text. Bytes that are no UTF-8 (a mount point or a device model may hold any)
 /// are replaced: label values must be UTF-8.
+///
+/// Not [`std::fs::read`]: that asks for the size first, which procfs and sysfs tell as 0 or 4096.
 fn read(path: &Path) -> Result<String, CollectError> {
-    let bytes = std::fs::read(path).map_err(|source| CollectError::Read {
-        path: path.to_path_buf(),
-        source,
-    })?;
+    let bytes = read_bytes(path).map_err(|errno| failed(path, errno))?;
     Ok(String::from_utf8(bytes)
         .unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned()))
+}
+
+fn read_bytes(path: &Path) -> Result<Vec<u8>, Errno> {
+    let fd = rustix::fs::open(path, FILE, Mode::empty())?;
+    let mut bytes = Vec::with_capacity(PAGE);
+    while bytes.len() < MOST_BYTES {
+        if bytes.len() == bytes.capacity() {
+            bytes.reserve(bytes.len());
+        }
+        match rustix::io::read(&fd, rustix::buffer::spare_capacity(&mut bytes)) {
+            Ok(0) => break,
+            Ok(_) | Err(Errno::INTR) => {}
+            Err(errno) => return Err(errno),
+        }
+    }
+    Ok(bytes)
 }
 
 #[cfg(test)]

@@ -16,4 +16,78 @@ pub struct AgentConfig {
 pub struct NodeConfig {
     /// Collectors to leave out, by name as in `node_scrape_collector_success{collector="…"}`.
     pub disable: Vec<String>,
+    /// Collectors to add that are off by default, as in `node_exporter`: `interrupts`,
+    /// `processes`, `tcpstat`.
+    #[serde(skip_serializing_if = "is_default")]
+    pub enable: Vec<String>,
+    /// What `diskstats` shows.
+    #[serde(skip_serializing_if = "is_default")]
+    pub diskstats: DevicesConfig,
+    /// What `filesystem` shows.
+    #[serde(skip_serializing_if = "is_default")]
+    pub filesystem: FilesystemConfig,
+    /// What `interrupts` shows.
+    #[serde(skip_serializing_if = "is_default")]
+    pub interrupts: InterruptsConfig,
+    /// What `netclass` shows.
+    #[serde(skip_serializing_if = "is_default")]
+    pub netclass: DevicesConfig,
+    /// What `netdev` shows.
+    #[serde(skip_serializing_if = "is_default")]
+    pub netdev: DevicesConfig,
+    /// What `textfile` reads.
+    #[serde(skip_serializing_if = "is_default")]
+    pub textfile: TextfileConfig,
+}
+
+/// Unset fields stay out of what is rendered.
+fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
+}
+
+/// A choice by name. Each is a regular expression that may match anywhere in the name, and only
+/// one of the two may be given; either replaces the collector's default.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default, deny_unknown_fields)]
+pub struct FilterConfig {
+    /// Only names that match are shown.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub include: Option<String>,
+    /// Names that match are left out.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub exclude: Option<String>,
+}
+
+/// A choice of devices.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default, deny_unknown_fields)]
+pub struct DevicesConfig {
+    /// By the device's name, such as `eth0`.
+    pub devices: FilterConfig,
+}
+
+/// A choice of mounts.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default, deny_unknown_fields)]
+pub struct FilesystemConfig {
+    /// By the mount point, such as `/boot`.
+    pub mount_points: FilterConfig,
+    /// By the file system's type, such as `ext4`.
+    pub fs_types: FilterConfig,
+}
+
+/// A choice of interrupts.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default, deny_unknown_fields)]
+pub struct InterruptsConfig {
+    /// By `<type>;<info>;<devices>`, such as `LOC;Local timer interrupts;`.
+    pub names: FilterConfig,
+}
+
+/// Where metrics written by others are.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default, deny_unknown_fields)]
+pub struct TextfileConfig {
+    /// Folders of the host whose files `*.prom` are read.
+    pub directories: Vec<String>,
 }

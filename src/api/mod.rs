@@ -19,6 +19,11 @@ pub mod status;
 #[cfg(feature = "controller")]
 pub mod value;
 
+#[cfg(feature = "controller")]
+use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{
+    CustomResourceDefinition, JSONSchemaProps, JSONSchemaPropsOrArray, JSONSchemaPropsOrBool,
+};
+
 /// The API group of every custom resource here.
 pub const GROUP: &str = "masthead.dev";
 /// The one served and stored version; it only ever grows.
@@ -27,9 +32,35 @@ pub const VERSION: &str = "v1alpha1";
 /// The custom resource definitions, in the order they are printed and installed.
 #[cfg(feature = "controller")]
 #[must_use]
-pub fn crds()
--> Vec<k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition>
-{
+pub fn crds() -> Vec<CustomResourceDefinition> {
     use kube::CustomResourceExt;
-    vec![stack::MonitoringStack::crd(), rule::AlertRule::crd()]
+    let mut crds = vec![stack::MonitoringStack::crd(), rule::AlertRule::crd()];
+    let schemas = crds.iter_mut().flat_map(|crd| &mut crd.spec.versions);
+    for schema in schemas.filter_map(|version| version.schema.as_mut()?.open_api_v3_schema.as_mut())
+    {
+        without_null(schema);
+    }
+    crds
+}
+
+/// Takes back that an absent field may also be written as null. Servers publish such a field
+/// without its type, so that `kubectl explain` shows nothing of it and a client's own check lets
+/// misspelt fields below it pass.
+#[cfg(feature = "controller")]
+fn without_null(schema: &mut JSONSchemaProps) {
+    schema.nullable = None;
+    if let Some(values) = &mut schema.enum_ {
+        values.retain(|value| !value.0.is_null());
+    }
+    schema
+        .properties
+        .iter_mut()
+        .flatten()
+        .for_each(|(_, property)| without_null(property));
+    if let Some(JSONSchemaPropsOrArray::Schema(items)) = &mut schema.items {
+        without_null(items);
+    }
+    if let Some(JSONSchemaPropsOrBool::Schema(values)) = &mut schema.additional_properties {
+        without_null(values);
+    }
 }

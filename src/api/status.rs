@@ -1,4 +1,7 @@
 //! What the resources tell: written by the operator only, and only when it changes.
+//!
+//! Lists with keys are written even when they are empty: old servers turn such a list that loses
+//! its last item by server-side apply into null, and then refuse it.
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::KubeSchema;
@@ -13,12 +16,12 @@ pub struct StackStatus {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub observed_generation: Option<i64>,
     /// Ready, Progressing, Degraded and one for each component.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(default)]
     #[schemars(length(max = 32))]
     #[x_kube(merge_strategy = ListMerge::Map(vec!["type".into()]))]
     pub conditions: Vec<Condition>,
     /// Each component as it runs.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(default)]
     #[schemars(length(max = 16))]
     #[x_kube(merge_strategy = ListMerge::Map(vec!["name".into()]))]
     pub components: Vec<ComponentStatus>,
@@ -139,9 +142,37 @@ pub struct RuleStatus {
     /// How many rules it holds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rules: Option<i32>,
-    /// Accepted, and Loaded once the stack's Prometheus lists the rules itself.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    /// Accepted and Loaded: True only when it is so in every stack below.
+    #[serde(default)]
     #[schemars(length(max = 16))]
     #[x_kube(merge_strategy = ListMerge::Map(vec!["type".into()]))]
     pub conditions: Vec<Condition>,
+    /// What each stack that judges it says.
+    #[serde(default)]
+    #[schemars(length(max = 16))]
+    #[x_kube(merge_strategy = ListMerge::Map(vec!["stack".into()]))]
+    pub stacks: Vec<RuleInStack>,
+}
+
+/// What one stack says of an AlertRule.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+#[schemars(inline)]
+pub struct RuleInStack {
+    /// The stack: namespace/name.
+    pub stack: String,
+    /// The generation of the AlertRule that it judged.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub observed_generation: Option<i64>,
+    /// Whether it is valid and the stack takes it.
+    pub accepted: bool,
+    /// Whether the processes of the stack list the rules themselves.
+    pub loaded: bool,
+    /// When they were first seen to, RFC 3339.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub loaded_at: Option<String>,
+    /// Loaded, or why it is not.
+    pub reason: String,
+    /// What a person needs to know, and what to do.
+    pub message: String,
 }

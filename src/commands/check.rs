@@ -5,25 +5,23 @@ use std::io::Write;
 use kube::ResourceExt;
 
 use super::manifests::{Finding, Found, Manifests};
-use crate::{api::stack::MonitoringStack, cli::CheckArgs, resolve};
+use crate::{cli::CheckArgs, resolve, resolve::problem::Problem};
 
 /// Writes one line for each thing that is wrong; false when there was any.
 pub fn check(args: &CheckArgs, out: &mut impl Write) -> anyhow::Result<bool> {
     let manifests = Manifests::read(&args.files)?;
     let mut findings = manifests.findings.clone();
     for found in &manifests.stacks {
-        findings.extend(stack_findings(found, &manifests));
+        let inputs = manifests.inputs(found.object.namespace().as_deref(), "masthead");
+        let problems = match resolve::resolve(&found.object, &inputs) {
+            Ok(resolution) => resolution.problems,
+            Err(problems) => problems,
+        };
+        findings.extend(beyond_the_schema(found, &problems));
     }
     for found in &manifests.rules {
-        let name = format!("AlertRule {}", found.object.name_any());
-        findings.extend(
-            resolve::rules::problems(&found.object)
-                .into_iter()
-                .map(|problem| Finding {
-                    place: found.place.clone(),
-                    message: format!("{name}: {problem}"),
-                }),
-        );
+        let problems = resolve::rules::problems(&found.object);
+        findings.extend(beyond_the_schema(found, &problems));
     }
     findings.sort();
     findings.dedup();
@@ -31,32 +29,42 @@ pub fn check(args: &CheckArgs, out: &mut impl Write) -> anyhow::Result<bool> {
         writeln!(out, "{finding}")?;
     }
     if findings.is_empty() {
-        let (stacks, rules) = (manifests.stacks.len(), manifests.rules.len());
-        writeln!(out, "{stacks} stacks and {rules} rules are right")?;
+        writeln!(
+            out,
+            "{}",
+            right(manifests.stacks.len(), manifests.rules.len())
+        )?;
     }
     Ok(findings.is_empty())
 }
 
-/// The server's own rules first, then what only the operator knows.
-fn stack_findings(found: &Found<MonitoringStack>, manifests: &Manifests) -> Vec<Finding> {
-    let stack = &found.object;
-    let name = format!("MonitoringStack {}", stack.name_any());
-    let finding = |message: String| Finding {
-        place: found.place.clone(),
-        message: format!("{name}: {message}"),
+/// What only the operator knows. It makes the checks of the definitions' rules as well, and
+/// some of the schema's, which are told by then.
+fn beyond_the_schema<K>(found: &Found<K>, problems: &[Problem]) -> Vec<Finding> {
+    let told = |field: &str| found.refused.iter().any(|refused| refused.field == field);
+    problems
+        .iter()
+        .filter(|problem| !told(&problem.field))
+        .map(|problem| found.source.problem(problem))
+        .collect()
+}
+
+fn right(stacks: usize, rules: usize) -> String {
+    let stacks = match stacks {
+        0 => None,
+        1 => Some("1 MonitoringStack".to_owned()),
+        _ => Some(format!("{stacks} MonitoringStacks")),
     };
-    let mut findings: Vec<_> = match stack.validate_cel() {
-        Ok(()) => Vec::new(),
-        Err(errors) => errors
-            .iter()
-            .map(|error| finding(error.message.clone()))
-            .collect(),
+    let rules = match rules {
+        0 => None,
+        1 => Some("1 AlertRule".to_owned()),
+        _ => Some(format!("{rules} AlertRules")),
     };
-    let inputs = manifests.inputs(stack.namespace().as_deref(), "masthead");
-    let problems = match resolve::resolve(stack, &inputs) {
-        Ok(resolution) => resolution.problems,
-        Err(problems) => problems,
-    };
-    findings.extend(problems.iter().map(|problem| finding(problem.to_string())));
-    findings
+    match (stacks, rules) {
+        (Some(stacks), Some(rules)) => format!("nothing is wrong: {stacks}, {rules}"),
+        (Some(only), None) | (None, Some(only)) => format!("nothing is wrong: {only}"),
+        (None, None) => {
+            "nothing to check: no MonitoringStack and no AlertRule in these files".to_owned()
+        }
+    }
 }

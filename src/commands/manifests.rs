@@ -5,6 +5,7 @@ use std::{
     fmt, fs,
     io::Read,
     path::{Path, PathBuf},
+    sync::Arc,
 };
 
 use anyhow::Context;
@@ -13,36 +14,87 @@ use kube::ResourceExt;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
+use super::{located::Located, schema};
 use crate::{
-    api::{rule::AlertRule, stack::MonitoringStack},
+    api::{self, rule::AlertRule, stack::MonitoringStack},
     resolve::{
         Inputs,
         model::{Operator, SecretValue, Server},
+        problem::Problem,
     },
 };
 
 /// One thing that is wrong in a file.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Finding {
-    /// `file:line`, or `file:line:column` where the column is known.
-    pub place: String,
+    /// The file, as it was named; `-` is standard input.
+    pub file: String,
+    /// The line, from 1.
+    pub line: u64,
+    /// The column, from 1, where it is known.
+    pub column: Option<u64>,
     /// What is wrong.
     pub message: String,
 }
 
 impl fmt::Display for Finding {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}", self.place, self.message)
+        write!(f, "{}:{}:", self.file, self.line)?;
+        if let Some(column) = self.column {
+            write!(f, "{column}:")?;
+        }
+        write!(f, " {}", self.message)
+    }
+}
+
+/// Where an object was read.
+#[derive(Clone, Debug)]
+pub struct Source {
+    file: String,
+    /// The line its document starts at.
+    line: u64,
+    document: Option<Arc<Located>>,
+    /// The path to it in its document: empty, or an item of a List.
+    within: String,
+    /// Kind and name.
+    title: String,
+}
+
+impl Source {
+    /// A finding of the whole object.
+    pub fn finding(&self, message: impl fmt::Display) -> Finding {
+        self.at("kind", message)
+    }
+
+    /// A finding of one field.
+    pub fn problem(&self, problem: &Problem) -> Finding {
+        self.at(&problem.field, problem)
+    }
+
+    fn at(&self, field: &str, message: impl fmt::Display) -> Finding {
+        let find = |field: &str| {
+            let document = self.document.as_ref()?;
+            document.find(&format!("{}.{field}", self.within))
+        };
+        let place = find(field).or_else(|| find("kind"));
+        Finding {
+            file: self.file.clone(),
+            line: self.line + place.map_or(0, |at| at.line() - 1),
+            column: place.map(|at| at.column()),
+            message: format!("{}: {message}", self.title),
+        }
     }
 }
 
 /// An object and where it was read.
 #[derive(Clone, Debug)]
 pub struct Found<K> {
-    /// `file:line` of its first line.
-    pub place: String,
+    /// Where.
+    pub source: Source,
     /// The object.
     pub object: K,
+    /// What a server would refuse in its specification.
+    pub refused: Vec<Problem>,
 }
 
 /// The objects of a set of files.
@@ -82,72 +134,109 @@ impl Manifests {
     /// Reads the documents of one file.
     pub fn read_text(&mut self, file: &str, text: &str) {
         for (line, document) in documents(text) {
+            let line = line as u64;
             match serde_saphyr::from_str::<Value>(document) {
-                Ok(value) => self.take(format!("{file}:{line}"), value),
+                Ok(value) => {
+                    let source = Source {
+                        file: file.to_owned(),
+                        line,
+                        document: serde_saphyr::from_str(document).ok().map(Arc::new),
+                        within: String::new(),
+                        title: String::new(),
+                    };
+                    self.take(source, value);
+                }
                 Err(error) => {
-                    let place = error.location().map_or(format!("{file}:{line}"), |at| {
-                        format!("{file}:{}:{}", line as u64 + at.line() - 1, at.column())
+                    let place = error.location();
+                    self.findings.push(Finding {
+                        file: file.to_owned(),
+                        line: line + place.map_or(0, |at| at.line() - 1),
+                        column: place.map(|at| at.column()),
+                        message: error.without_snippet().to_string(),
                     });
-                    let message = error.without_snippet().to_string();
-                    self.findings.push(Finding { place, message });
                 }
             }
         }
     }
 
-    fn take(&mut self, place: String, value: Value) {
-        let text = |field: &str| value.get(field).and_then(Value::as_str).unwrap_or_default();
-        let ours = text("apiVersion")
-            .split_once('/')
-            .is_some_and(|(g, _)| g == crate::api::GROUP);
-        match (ours, text("kind")) {
-            (true, "MonitoringStack") => {
-                let stack = self.decode(&place, value);
-                self.stacks
-                    .extend(stack.map(|object| Found { place, object }));
+    fn take(&mut self, mut source: Source, mut value: Value) {
+        let text = |field: &str| value.pointer(field).and_then(Value::as_str);
+        let kind = text("/kind").unwrap_or_default().to_owned();
+        let name = text("/metadata/name").unwrap_or("without a name");
+        source.title = format!("{kind} {name}");
+        let api_version = text("/apiVersion").unwrap_or_default();
+        let (group, version) = api_version.split_once('/').unwrap_or(("", api_version));
+        match (group, kind.as_str()) {
+            (api::GROUP, "MonitoringStack" | "AlertRule") if version != api::VERSION => {
+                let (group, right) = (api::GROUP, api::VERSION);
+                let message =
+                    format!("there is no {group}/{version}: write apiVersion: {group}/{right}");
+                self.findings.push(source.at("apiVersion", message));
             }
-            (true, "AlertRule") => {
-                let rule = self.decode(&place, value);
-                self.rules
-                    .extend(rule.map(|object| Found { place, object }));
+            (api::GROUP, "MonitoringStack") => {
+                let stack = self.decode(source, &kind, value);
+                self.stacks.extend(stack);
             }
-            (false, "Secret") => {
-                let secret = self.decode(&place, value);
-                self.secrets.extend(secret);
+            (api::GROUP, "AlertRule") => {
+                let rule = self.decode(source, &kind, value);
+                self.rules.extend(rule);
             }
-            (true, kind) => {
-                let message = format!("{kind:?} is no kind of {}", crate::api::GROUP);
-                self.findings.push(Finding { place, message });
+            (api::GROUP, kind) => {
+                let message = format!(
+                    "{} has no kind {kind:?}: there are MonitoringStack and AlertRule",
+                    api::GROUP
+                );
+                self.findings.push(source.finding(message));
             }
-            (false, _) => {}
+            ("", "Secret") => {
+                let secret = self.decode::<Secret>(source, &kind, value);
+                self.secrets.extend(secret.map(|found| found.object));
+            }
+            // What `kubectl get -o yaml` prints for several objects.
+            ("", "List") => {
+                let items = value.get_mut("items").and_then(Value::as_array_mut);
+                for (index, item) in items.into_iter().flatten().enumerate() {
+                    let mut source = source.clone();
+                    source.within = format!("{}.items[{index}]", source.within);
+                    self.take(source, item.take());
+                }
+            }
+            _ => {}
         }
     }
 
-    /// Decodes one object; a field that its kind does not have is a finding, as on a server.
-    fn decode<K: DeserializeOwned>(&mut self, place: &str, value: Value) -> Option<K> {
+    /// Decodes one object; what a server would refuse, or drop without a word, is a finding.
+    fn decode<K: DeserializeOwned>(
+        &mut self,
+        source: Source,
+        kind: &str,
+        value: Value,
+    ) -> Option<Found<K>> {
+        let refused = schema::problems(kind, &value);
+        self.findings
+            .extend(refused.iter().map(|problem| source.problem(problem)));
         let mut unknown = Vec::new();
         let ignored = |path: serde_ignored::Path<'_>| {
             // An Option on the way is a question mark to the library, nothing to the user.
             let path = path.to_string().replace(".?", "");
-            // Known by then: they chose the type.
-            if path != "apiVersion" && path != "kind" {
-                unknown.push(path);
+            // The first two chose the type; the schema has looked at the last.
+            if path != "apiVersion" && path != "kind" && !path.starts_with("spec.") {
+                unknown.push(Problem::new(path, "there is no such field"));
             }
         };
-        match serde_ignored::deserialize(value, ignored) {
-            Ok(object) => {
-                self.findings
-                    .extend(unknown.into_iter().map(|path| Finding {
-                        place: place.to_owned(),
-                        message: format!("{path}: there is no such field"),
-                    }));
-                Some(object)
-            }
+        let decoded = serde_ignored::deserialize(value, ignored);
+        self.findings
+            .extend(unknown.iter().map(|problem| source.problem(problem)));
+        match decoded {
+            Ok(object) => Some(Found {
+                source,
+                object,
+                refused,
+            }),
+            // The schema has said it better.
+            Err(_) if !refused.is_empty() => None,
             Err(error) => {
-                self.findings.push(Finding {
-                    place: place.to_owned(),
-                    message: error.to_string(),
-                });
+                self.findings.push(source.finding(error));
                 None
             }
         }
@@ -258,28 +347,68 @@ mod tests {
         assert_eq!(documents(text), [(3, "a: 1\n"), (7, "b: 2\n")]);
     }
 
-    #[test]
-    fn a_field_that_does_not_exist_is_found() {
+    fn said(text: &str) -> Vec<String> {
         let mut manifests = Manifests::default();
-        manifests.read_text(
-            "f.yaml",
-            "apiVersion: masthead.dev/v1alpha1\nkind: MonitoringStack\nmetadata: {name: a}\nspec: {metrcs: {}}\n",
-        );
+        manifests.read_text("f.yaml", text);
+        manifests.findings.iter().map(ToString::to_string).collect()
+    }
+
+    const STACK: &str = "apiVersion: masthead.dev/v1alpha1\nkind: MonitoringStack\n";
+
+    #[test]
+    fn a_field_that_does_not_exist_is_found_where_it_stands() {
+        let text =
+            format!("# head\n---\n{STACK}metadata: {{name: a, nmae: b}}\nspec: {{metrcs: {{}}}}\n");
+        let mut said = said(&text);
+        assert!(said[0].starts_with(
+            "f.yaml:6:8: MonitoringStack a: spec.metrcs: there is no such field; there are agent, "
+        ));
         assert_eq!(
-            manifests.findings[0].to_string(),
-            "f.yaml:1: spec.metrcs: there is no such field"
+            said.split_off(1),
+            ["f.yaml:5:21: MonitoringStack a: metadata.nmae: there is no such field"]
         );
-        assert_eq!(manifests.stacks.len(), 1);
+    }
+
+    #[test]
+    fn what_cannot_be_decoded_is_told_by_the_schema_alone() {
+        let text = format!("{STACK}metadata: {{name: a}}\nspec:\n  metrics:\n    replicas: two\n");
+        assert_eq!(
+            said(&text),
+            ["f.yaml:6:5: MonitoringStack a: spec.metrics.replicas: \
+              a whole number is needed, not the text \"two\""]
+        );
+    }
+
+    #[test]
+    fn the_items_of_a_list_are_read_like_documents() {
+        let text = "apiVersion: v1\nkind: List\nitems:\n- apiVersion: masthead.dev/v1alpha1\n  \
+                    kind: AlertRule\n  metadata: {name: r}\n  spec: {rules: []}\n";
+        assert_eq!(
+            said(text),
+            ["f.yaml:7:10: AlertRule r: spec.rules: is empty"]
+        );
+    }
+
+    #[test]
+    fn a_version_and_a_kind_that_do_not_exist_are_told() {
+        let text = "apiVersion: masthead.dev/v1\nkind: AlertRule\nmetadata: {name: r}\n---\n\
+                    apiVersion: masthead.dev/v1alpha1\nkind: AlertRules\n";
+        assert_eq!(
+            said(text),
+            [
+                "f.yaml:1:1: AlertRule r: there is no masthead.dev/v1: write apiVersion: masthead.dev/v1alpha1",
+                "f.yaml:6:1: AlertRules without a name: masthead.dev has no kind \"AlertRules\": \
+                 there are MonitoringStack and AlertRule",
+            ]
+        );
     }
 
     #[test]
     fn broken_yaml_names_its_line_and_column() {
-        let mut manifests = Manifests::default();
-        manifests.read_text("f.yaml", "a: 1\n---\nb: [1\nc: 2\n");
-        let place = &manifests.findings[0].place;
+        let said = &said("a: 1\n---\nb: [1\nc: 2\n")[0];
         assert!(
-            place.starts_with("f.yaml:4:") || place.starts_with("f.yaml:3:"),
-            "{place}"
+            said.starts_with("f.yaml:4:") || said.starts_with("f.yaml:3:"),
+            "{said}"
         );
     }
 

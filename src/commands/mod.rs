@@ -6,8 +6,10 @@ use anyhow::Context;
 use serde::Serialize;
 
 mod check;
+mod located;
 mod manifests;
 mod render;
+mod schema;
 
 pub use check::check;
 pub use render::render;

@@ -5,18 +5,21 @@ use std::io::Write;
 use anyhow::bail;
 use kube::ResourceExt;
 
-use super::{document, manifests::Manifests};
+use super::{
+    document,
+    manifests::{Finding, Manifests},
+};
 use crate::{cli::RenderArgs, render, resolve};
 
-/// Writes the objects of every stack in the files as YAML documents. What was left out of a stack
-/// is a comment before its objects.
+/// Writes the objects of every stack in the files as YAML documents. What was left out of a stack,
+/// its rules among it, is a comment before its objects.
 pub fn render(args: &RenderArgs, out: &mut impl Write) -> anyhow::Result<()> {
     let manifests = Manifests::read(&args.files)?;
-    if let Some(finding) = manifests.findings.first() {
-        bail!("{finding}");
+    if !manifests.findings.is_empty() {
+        return Err(nothing(manifests.findings));
     }
     if manifests.stacks.is_empty() {
-        bail!("no MonitoringStack in these files");
+        bail!("no MonitoringStack in these files: give -f a file or folder that has one");
     }
     for found in &manifests.stacks {
         let stack = &found.object;
@@ -24,16 +27,26 @@ pub fn render(args: &RenderArgs, out: &mut impl Write) -> anyhow::Result<()> {
         let resolution = match resolve::resolve(stack, &inputs) {
             Ok(resolution) => resolution,
             Err(problems) => {
-                let problems: Vec<_> = problems.iter().map(ToString::to_string).collect();
-                bail!("{}: {}", found.place, problems.join("; "));
+                return Err(nothing(problems.iter().map(|it| found.source.problem(it))));
             }
         };
         for problem in &resolution.problems {
             writeln!(out, "# left out: {problem}")?;
+        }
+        for rule in &resolution.rules {
+            for problem in &rule.problems {
+                writeln!(out, "# left out: AlertRule {}: {problem}", rule.name)?;
+            }
         }
         for object in render::render(&resolution.stack).into_ordered() {
             document(out, &object.body)?;
         }
     }
     Ok(())
+}
+
+/// The error: each thing on a line of its own.
+fn nothing(things: impl IntoIterator<Item = Finding>) -> anyhow::Error {
+    let things: Vec<_> = things.into_iter().map(|it| it.to_string()).collect();
+    anyhow::anyhow!("nothing is rendered:\n{}", things.join("\n"))
 }

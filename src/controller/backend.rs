@@ -228,14 +228,20 @@ impl Backends {
     }
 
     /// How many targets answer Prometheus and how many do not, by one small query: the listing of
-    /// all targets is megabytes in a large cluster.
+    /// all targets is megabytes in a large cluster. `lookback` is how old the last scrape may be:
+    /// with the default of five minutes a restart of Prometheus, which ends no series, would count
+    /// targets that are long gone.
     pub async fn prometheus_targets_summary(
         &self,
         pod: &PodRef,
         port: u16,
+        lookback: Duration,
     ) -> Result<Targets, BackendError> {
-        let path = "/api/v1/query?query=count_values(%22up%22,up)";
-        answer::prometheus_targets(&self.get(pod, port, path).await?)
+        let path = format!(
+            "/api/v1/query?query=count_values(%22up%22,up)&lookback_delta={}s",
+            lookback.as_secs()
+        );
+        answer::prometheus_targets(&self.get(pod, port, &path).await?)
     }
 
     /// Makes Alertmanager read its files again; an error holds its own words.

@@ -78,10 +78,19 @@ pub mod reason {
     pub fn is_progress(reason: &str) -> bool {
         [NOT_CREATED, ROLLING_OUT, STARTING].contains(&reason)
     }
+
+    /// The reason that a stack gave on an `AlertRule`, read back from its status. One that a newer
+    /// version gave is none of these.
+    #[must_use]
+    pub fn of_rule(written: &str) -> &'static str {
+        let known = [LOADED, NOT_LISTED, INVALID_EXPRESSION];
+        let found = known.into_iter().find(|reason| *reason == written);
+        found.unwrap_or(INVALID_RULE)
+    }
 }
 
 /// The most characters a message may have; the note of an Event holds 1 kB.
-const MESSAGE_CHARS: usize = 900;
+pub(crate) const MESSAGE_CHARS: usize = 900;
 
 /// What a condition says, before time and history are added.
 #[derive(Clone, Debug, PartialEq, Eq)]

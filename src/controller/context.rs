@@ -4,8 +4,14 @@ use kube::{Client, core::DeserializeGuard, runtime::reflector::Store};
 use tokio::sync::Semaphore;
 
 use super::{
-    apply::Applier, backend::Backends, discovery::Discovery, events::Events, memory::Memory,
-    metrics::Metrics, pace::Pace, publish::Publisher,
+    apply::Applier,
+    backend::Backends,
+    discovery::Discovery,
+    events::Events,
+    memory::Memory,
+    metrics::Metrics,
+    pace::Pace,
+    publish::{Living, Publisher},
 };
 use crate::{
     api::{rule::AlertRule, stack::MonitoringStack},
@@ -83,6 +89,8 @@ impl Context {
 pub struct Scope {
     /// What all scopes share.
     pub context: std::sync::Arc<Context>,
+    /// The stacks in this scope.
+    pub living: Living,
     /// The `AlertRules` in this scope.
     pub rules: Store<Rule>,
 }

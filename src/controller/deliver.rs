@@ -45,8 +45,19 @@ pub struct ConfigState {
     pub loaded: bool,
     /// Why not, in the process's own words.
     pub message: Option<String>,
-    /// Prometheus and Loki: the rule files that every replica lists that answers.
-    pub rules: BTreeSet<String>,
+    /// Prometheus and Loki: the rules they have; none when a pod that is ready gave no answer, so
+    /// that nobody knows.
+    pub rules: Option<Listing>,
+}
+
+/// The rules that the processes of a component have.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Listing {
+    /// The files that every process lists that answers.
+    pub files: BTreeSet<String>,
+    /// Whether all of them run the wanted configuration. A file keeps its name when its content
+    /// changes: listed by a process that does not, it may be the old one.
+    pub proven: bool,
 }
 
 /// Delivers each configuration and says how it went. `touched` are the components whose
@@ -85,7 +96,10 @@ pub async fn deliver(
         );
         let state = ConfigState {
             loaded: true,
-            rules,
+            rules: Some(Listing {
+                files: rules,
+                proven: true,
+            }),
             ..ConfigState::default()
         };
         states.insert(Component::Loki, state);
@@ -175,13 +189,33 @@ fn summarize(delivery: &Delivery, desired: i32, outcomes: Vec<Outcome>) -> Confi
         None if enough => None,
         None => Some(format!("{holding} of {desired} pods run")),
     };
-    let rules = in_all(outcomes.into_iter().filter_map(|outcome| outcome.rules));
+    let rules = listing(outcomes);
     ConfigState {
         hash: delivery.hash.clone(),
         loaded: enough && message.is_none(),
         message,
         rules,
     }
+}
+
+/// What the pods list. One that is not ready has nothing loaded that would matter; the silence of
+/// one that is ready says nothing.
+fn listing(outcomes: Vec<Outcome>) -> Option<Listing> {
+    let silent = outcomes.iter().any(|outcome| outcome.ready);
+    let (mut files, mut proven) = (Vec::new(), true);
+    for outcome in outcomes {
+        if let Some(listed) = outcome.rules {
+            proven &= outcome.holds;
+            files.push(listed);
+        }
+    }
+    if files.is_empty() && silent {
+        return None;
+    }
+    Some(Listing {
+        proven: proven && !files.is_empty(),
+        files: in_all(files.into_iter()),
+    })
 }
 
 /// What is in every listing.
@@ -218,6 +252,7 @@ mod tests {
     fn outcome(pod: &str, holds: bool, rules: Option<&[&str]>) -> Outcome {
         Outcome {
             pod: pod.into(),
+            ready: true,
             holds,
             words: if holds { "" } else { "yaml: line 3" }.into(),
             rules: rules.map(|rules| rules.iter().map(|&rule| rule.to_owned()).collect()),
@@ -258,8 +293,30 @@ mod tests {
             outcome("b", false, None),
             outcome("c", true, Some(&["y.yaml", "z.yaml"])),
         ];
-        let rules = state(3, outcomes).rules;
-        assert_eq!(rules, BTreeSet::from(["y.yaml".to_owned()]));
-        assert!(state(1, Vec::new()).rules.is_empty());
+        let rules = state(3, outcomes).rules.unwrap();
+        assert_eq!(rules.files, BTreeSet::from(["y.yaml".to_owned()]));
+        assert!(rules.proven, "the one that does not answer says nothing");
+    }
+
+    #[test]
+    fn what_a_process_lists_that_refused_the_new_configuration_is_no_proof() {
+        let outcomes = vec![
+            outcome("a", true, Some(&["x.yaml"])),
+            outcome("b", false, Some(&["x.yaml"])),
+        ];
+        let rules = state(2, outcomes).rules.unwrap();
+        assert!(rules.files.contains("x.yaml") && !rules.proven);
+    }
+
+    #[test]
+    fn without_an_answer_nothing_is_loaded_unless_a_pod_that_is_ready_is_only_silent() {
+        let silent = outcome("a", false, None);
+        let starting = Outcome {
+            ready: false,
+            ..silent.clone()
+        };
+        assert_eq!(state(1, vec![starting]).rules, Some(Listing::default()));
+        assert_eq!(state(1, vec![]).rules, Some(Listing::default()));
+        assert_eq!(state(1, vec![silent]).rules, None);
     }
 }

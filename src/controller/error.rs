@@ -38,6 +38,15 @@ impl Error {
         }
     }
 
+    /// The HTTP status that the API server answered with, if it did.
+    #[must_use]
+    pub fn code(&self) -> Option<u16> {
+        match self {
+            Self::Api { source, .. } => code(source),
+            _ => None,
+        }
+    }
+
     /// A stable word for the metrics; never the text, whose values are without bound.
     #[must_use]
     pub fn category(&self) -> &'static str {

@@ -118,6 +118,12 @@ impl Memory {
         });
     }
 
+    /// Whether nothing is remembered of any stack.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.entries().is_empty()
+    }
+
     /// Forgets a stack that is gone.
     pub fn forget(&self, stack: &str) {
         self.entries().remove(stack);

@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
-use prometheus::{Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge, Opts, Registry};
+use prometheus::{
+    Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge, Opts, Registry,
+    process_collector::ProcessCollector,
+};
 
 /// The operator's own metrics, registered once.
 #[derive(Clone, Debug)]
@@ -60,6 +63,7 @@ impl Metrics {
     }
 
     fn register(&self, registry: &Registry) -> prometheus::Result<()> {
+        registry.register(Box::new(ProcessCollector::for_self()))?;
         registry.register(Box::new(self.errors.clone()))?;
         registry.register(Box::new(self.duration.clone()))?;
         for counter in [&self.reconciles, &self.applied, &self.pruned, &self.writes] {
@@ -84,5 +88,24 @@ impl Metrics {
     /// Counts writes to the API server.
     pub fn wrote(&self, writes: usize) {
         self.writes.inc_by(writes as u64);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_the_process_itself_costs_is_among_the_metrics() {
+        let registry = Registry::new();
+        Metrics::new(&registry).unwrap();
+        let gathered = registry.gather();
+        let names: Vec<_> = gathered
+            .iter()
+            .map(prometheus::proto::MetricFamily::name)
+            .collect();
+        for name in ["process_resident_memory_bytes", "process_cpu_seconds_total"] {
+            assert!(names.contains(&name), "no {name} in {names:?}");
+        }
     }
 }

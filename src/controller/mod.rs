@@ -7,6 +7,7 @@
 
 pub mod apply;
 pub mod backend;
+pub mod burst;
 pub mod conditions;
 pub mod context;
 pub mod deliver;
@@ -51,10 +52,11 @@ use crate::{
 };
 use context::{CONCURRENT, Context, Scope};
 use lease::{Candidate, Timing};
+use publish::Living;
 use sweep::Sweeper;
 
 /// Events that come in a burst wake a stack once. Short: a rule should be active within a second.
-const DEBOUNCE: Duration = Duration::from_millis(100);
+const WINDOW: Duration = Duration::from_millis(100);
 /// The pause before a term that could not start is tried again.
 const AGAIN: Duration = Duration::from_secs(2);
 /// How long running reconciles may take after the stop.
@@ -216,17 +218,17 @@ impl Operator {
     fn reconciles(&self, watched: watch::Watched) -> stream::BoxStream<'static, ()> {
         let scope = Arc::new(Scope {
             context: self.context.clone(),
+            living: Living(watched.stacks.clone()),
             rules: watched.rules,
         });
         let mut synced = watched.synced;
         // A stack without its rules would take them out of Prometheus.
         let queue = stream::once(async move { synced.wait().await })
             .flat_map(|_| stream::empty())
-            .chain(watched.queue.map(Ok::<_, Infallible>))
+            .chain(burst::bursts(watched.queue, WINDOW).map(Ok::<_, Infallible>))
             .take_until(self.stop.clone().cancelled_owned());
-        let config = controller::Config::default()
-            .debounce(DEBOUNCE)
-            .concurrency(u16::try_from(CONCURRENT).unwrap_or(1));
+        let config =
+            controller::Config::default().concurrency(u16::try_from(CONCURRENT).unwrap_or(1));
         applier(
             |stack, scope| Box::pin(reconcile::reconcile(stack, scope)),
             |_, never: &Infallible, _| match *never {},

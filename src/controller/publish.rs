@@ -1,11 +1,8 @@
 //! Writing statuses, only when they differ from what the server has.
 
-use std::{
-    collections::{BTreeSet, HashMap},
-    sync::{Arc, Mutex, PoisonError},
-};
+mod rule;
+mod written;
 
-use futures::{StreamExt, TryStreamExt, stream};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::{
     Api, Client, Resource,
@@ -21,17 +18,15 @@ use super::{
     status::{self, Transition},
 };
 use crate::{
-    api::{
-        rule::AlertRule,
-        stack::MonitoringStack,
-        status::{RuleStatus, StackStatus},
-    },
+    api::{stack::MonitoringStack, status::StackStatus},
     render::meta::MANAGER,
-    resolve::RuleVerdict,
 };
 
-/// Statuses of rules written at the same time.
-const CONCURRENT: usize = 8;
+pub use rule::{Living, Teller};
+use written::Written;
+
+/// Others that write the same object at the same time are waited for so often.
+const TRIES: usize = 5;
 
 /// Writes statuses and Events.
 #[derive(Clone)]
@@ -41,10 +36,6 @@ pub struct Publisher {
     metrics: Metrics,
     written: Written,
 }
-
-/// The statuses of rules that were written but may not be in the cache yet, by the rule's uid,
-/// with the version the cache had.
-type Written = Arc<Mutex<HashMap<String, (Option<String>, RuleStatus)>>>;
 
 impl Publisher {
     /// Has written nothing yet.
@@ -65,10 +56,30 @@ impl Publisher {
         old: Option<&StackStatus>,
         new: &StackStatus,
     ) -> Result<(), Error> {
-        if old == Some(new) {
+        if old.is_some_and(|old| same(old, new)) {
             return Ok(());
         }
-        self.patch::<MonitoringStack>(metadata, new).await?;
+        let mut version = metadata.resource_version.clone();
+        let mut tries = 0;
+        loop {
+            tries += 1;
+            let written = self
+                .patch::<MonitoringStack>(metadata, version.as_deref(), new)
+                .await;
+            match written {
+                Ok(_) => break,
+                Err(error) => match error.code() {
+                    Some(404) => return Ok(()),
+                    Some(409) if tries < TRIES => {
+                        match self.read::<MonitoringStack>(metadata).await? {
+                            Some(newest) => version = newest.metadata.resource_version,
+                            None => return Ok(()),
+                        }
+                    }
+                    _ => return Err(error),
+                },
+            }
+        }
         self.events(metadata, &status::transitions(old, new)).await;
         Ok(())
     }
@@ -86,98 +97,51 @@ impl Publisher {
         self.metrics.wrote(published);
     }
 
-    /// Writes the statuses of the rules that a stack, `namespace/name`, judged. `loaded` holds
-    /// the rule files that its processes list.
-    pub async fn rules(
-        &self,
-        stack: &str,
-        rules: &[AlertRule],
-        verdicts: &[RuleVerdict],
-        loaded: &BTreeSet<String>,
-        now: jiff::Timestamp,
-    ) -> Result<(), Error> {
-        let by_name: HashMap<_, _> = rules
-            .iter()
-            .map(|rule| ((&rule.metadata.namespace, &rule.metadata.name), rule))
-            .collect();
-        let mut writes = Vec::new();
-        for verdict in verdicts {
-            let (namespace, name) = (Some(verdict.namespace.clone()), Some(verdict.name.clone()));
-            let Some(rule) = by_name.get(&(&namespace, &name)) else {
-                continue;
-            };
-            let old = self.known(rule);
-            let loaded = verdict
-                .file
-                .as_ref()
-                .is_some_and(|file| loaded.contains(file));
-            let new = status::rule_status(old.as_ref(), verdict, stack, loaded, now);
-            if old.as_ref() != Some(&new) {
-                writes.push(self.rule(rule, new));
-            }
-        }
-        stream::iter(writes)
-            .buffer_unordered(CONCURRENT)
-            .try_collect::<()>()
-            .await
+    /// The status of a stack that cannot be decoded as a whole.
+    pub async fn status_of(&self, metadata: &ObjectMeta) -> Result<Option<StackStatus>, Error> {
+        let found = self.read::<MonitoringStack>(metadata).await?;
+        Ok(found.and_then(|found| status_in(&found)))
     }
 
-    /// Says on a rule that no stack takes it.
-    pub async fn unclaimed(&self, rule: &AlertRule, now: jiff::Timestamp) -> Result<(), Error> {
-        let old = self.known(rule);
-        let generation = rule.metadata.generation;
-        let namespace = rule.metadata.namespace.as_deref().unwrap_or_default();
-        let count = rule.spec.rules.len();
-        let new = status::unclaimed_status(old.as_ref(), generation, count, namespace, now);
-        if old.as_ref() == Some(&new) {
-            return Ok(());
-        }
-        self.rule(rule, new).await
-    }
-
-    async fn rule(&self, rule: &AlertRule, new: RuleStatus) -> Result<(), Error> {
-        self.patch::<AlertRule>(&rule.metadata, &new).await?;
-        self.remember(rule, new);
-        Ok(())
-    }
-
-    /// The status of an object that cannot be decoded as a whole.
-    pub async fn status_of<K, S>(&self, metadata: &ObjectMeta) -> Result<Option<S>, Error>
+    /// The very object as the server has it; none when it is gone.
+    async fn read<K>(&self, metadata: &ObjectMeta) -> Result<Option<DynamicObject>, Error>
     where
         K: Resource<DynamicType = ()>,
-        S: DeserializeOwned,
     {
         let (api, name) = self.api::<K>(metadata)?;
         let doing = format!("read {} {name}", K::kind(&()));
-        let object = api.get(name).await.map_err(Error::doing(doing))?;
-        let status = object.data.get("status").cloned();
-        Ok(status.and_then(|status| serde_json::from_value(status).ok()))
+        let found = api.get_opt(name).await.map_err(Error::doing(doing))?;
+        Ok(found.filter(|found| found.metadata.uid == metadata.uid))
     }
 
-    /// Server-side apply of a status: what it no longer holds goes. The uid goes with it, so
-    /// that the status of a stack never lands on another one of the same name.
-    pub async fn patch<K>(
+    /// Server-side apply of a status: what it no longer holds goes. The version goes with it: the
+    /// server does not compare the uid there, and without it the status of an object that went
+    /// would land on the next one of its name. Gives the new version.
+    async fn patch<K>(
         &self,
         metadata: &ObjectMeta,
+        version: Option<&str>,
         status: &impl Serialize,
-    ) -> Result<(), Error>
+    ) -> Result<Option<String>, Error>
     where
         K: Resource<DynamicType = ()>,
     {
         let (api, name) = self.api::<K>(metadata)?;
-        let body = json!({
+        let mut body = json!({
             "apiVersion": K::api_version(&()),
             "kind": K::kind(&()),
-            "metadata": {"name": name, "namespace": metadata.namespace, "uid": metadata.uid},
+            "metadata": {"name": name, "namespace": metadata.namespace},
             "status": status,
         });
+        if let Some(version) = version {
+            body["metadata"]["resourceVersion"] = version.into();
+        }
         let params = PatchParams::apply(MANAGER).force();
         let doing = format!("write the status of {} {name}", K::kind(&()));
-        api.patch_status(name, &params, &Patch::Apply(body))
-            .await
-            .map_err(Error::doing(doing))?;
+        let written = api.patch_status(name, &params, &Patch::Apply(body)).await;
+        let written = written.map_err(Error::doing(doing))?;
         self.metrics.wrote(1);
-        Ok(())
+        Ok(written.metadata.resource_version)
     }
 
     fn api<'a, K>(&self, metadata: &'a ObjectMeta) -> Result<(Api<DynamicObject>, &'a str), Error>
@@ -192,26 +156,22 @@ impl Publisher {
         let api = Api::namespaced_with(self.client.clone(), namespace, &resource);
         Ok((api, name))
     }
+}
 
-    /// The newest status of a rule: the cache's, unless one was written that it has not seen.
-    fn known(&self, rule: &AlertRule) -> Option<RuleStatus> {
-        let uid = rule.metadata.uid.as_deref().unwrap_or_default();
-        let mut written = self.written.lock().unwrap_or_else(PoisonError::into_inner);
-        match written.get(uid) {
-            Some((version, status)) if *version == rule.metadata.resource_version => {
-                Some(status.clone())
-            }
-            _ => {
-                written.remove(uid);
-                rule.status.clone()
-            }
-        }
-    }
+/// Whether two statuses say the same: the server appends what is new to a list with keys, so that
+/// it gives it back in another order than the one that was written.
+fn same(old: &StackStatus, new: &StackStatus) -> bool {
+    let sorted = |status: &StackStatus| {
+        let mut status = status.clone();
+        status.conditions.sort_by(|a, b| a.type_.cmp(&b.type_));
+        status.components.sort_by(|a, b| a.name.cmp(&b.name));
+        status
+    };
+    sorted(old) == sorted(new)
+}
 
-    fn remember(&self, rule: &AlertRule, status: RuleStatus) {
-        let uid = rule.metadata.uid.clone().unwrap_or_default();
-        let version = rule.metadata.resource_version.clone();
-        let mut written = self.written.lock().unwrap_or_else(PoisonError::into_inner);
-        written.insert(uid, (version, status));
-    }
+/// The status of an object as the server has it; none that can be read is as good as none.
+fn status_in<S: DeserializeOwned>(object: &DynamicObject) -> Option<S> {
+    let status = object.data.get("status")?;
+    S::deserialize(status).ok()
 }

@@ -1,7 +1,7 @@
 //! One look at one stack: the list of the steps.
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::BTreeMap,
     convert::Infallible,
     sync::Arc,
     time::{Duration, Instant},
@@ -19,7 +19,9 @@ use super::{
     error::Error,
     live, observe,
     pace::Outcome,
-    prune, status, volumes,
+    prune,
+    publish::{Publisher, Teller},
+    status, volumes,
 };
 use crate::{
     api::{component::Component, rule::AlertRule, stack::MonitoringStack, status::StackStatus},
@@ -52,6 +54,10 @@ pub async fn reconcile(stack: Arc<Guarded>, scope: Arc<Scope>) -> Result<Action,
         .after(uid, *result.as_ref().unwrap_or(&Outcome::Failed));
     if let Err(error) = result {
         tell(context, metadata, uid, &error).await;
+    }
+    if !scope.living.has_this(&stack) {
+        // It went meanwhile: what was forgotten then has been remembered again since.
+        context.forget(uid);
     }
     Ok(Action::requeue(pause))
 }
@@ -101,7 +107,7 @@ async fn steps(stack: &Guarded, scope: &Scope) -> Result<Outcome, Error> {
     let now = Timestamp::now();
     let new = status::stack_status(old, generation, &resolution, &applied, &seen, &configs, now);
     context.publisher.stack(&stack.metadata, old, &new).await?;
-    let listed = tell_rules(context, &resolution, &inputs.rules, &broken, &configs, now).await?;
+    let listed = tell_rules(scope, &resolution, &inputs.rules, &broken, &configs, now).await?;
     let loaded = listed && configs.values().all(|config| config.loaded);
     Ok(outcome(model, &applied, &new, loaded))
 }
@@ -145,28 +151,34 @@ pub async fn converge(
 
 /// Tells each rule what became of it. True when the processes list all that were taken.
 async fn tell_rules(
-    context: &Context,
+    scope: &Scope,
     resolution: &Resolution,
     rules: &[AlertRule],
     broken: &[Arc<Rule>],
     configs: &BTreeMap<Component, ConfigState>,
     now: Timestamp,
 ) -> Result<bool, Error> {
-    let listed: BTreeSet<String> = configs
-        .values()
-        .flat_map(|config| config.rules.iter().cloned())
-        .collect();
-    let stack = format!("{}/{}", resolution.stack.namespace, resolution.stack.name);
+    let stack = &resolution.stack;
+    // Nobody asks a Prometheus that is held: it goes on as it is.
+    let listed = configs
+        .get(&Component::Prometheus)
+        .and_then(|config| config.rules.as_ref());
+    let teller = Teller {
+        stack: &format!("{}/{}", stack.namespace, stack.name),
+        listed,
+        living: &scope.living,
+        now,
+    };
     let verdicts = &resolution.rules;
-    let publisher = &context.publisher;
-    publisher
-        .rules(&stack, rules, verdicts, &listed, now)
-        .await?;
+    let publisher = &scope.context.publisher;
+    let told = publisher.rules(&teller, rules, verdicts).await;
+    let judges = stack.runs(Component::Prometheus);
     for rule in broken {
-        undecodable_rule(context, &stack, rule.0.as_ref().err(), now).await?;
+        undecodable_rule(publisher, &teller, judges, rule.0.as_ref().err()).await;
     }
+    told?;
     let mut files = verdicts.iter().filter_map(|verdict| verdict.file.as_ref());
-    Ok(files.all(|file| listed.contains(file)))
+    Ok(files.all(|file| listed.is_none_or(|listed| listed.files.contains(file))))
 }
 
 fn outcome(stack: &Stack, applied: &Applied, status: &StackStatus, loaded: bool) -> Outcome {
@@ -187,9 +199,7 @@ fn outcome(stack: &Stack, applied: &Applied, status: &StackStatus, loaded: bool)
 async fn undecodable(context: &Context, invalid: &InvalidObject) -> Result<Outcome, Error> {
     let metadata = &invalid.metadata;
     let publisher = &context.publisher;
-    let old = publisher
-        .status_of::<MonitoringStack, StackStatus>(metadata)
-        .await?;
+    let old = publisher.status_of(metadata).await?;
     let problem = Problem::new("spec", format!("cannot be read: {}", invalid.error));
     let now = Timestamp::now();
     let new = status::broken_status(old.as_ref(), metadata.generation, &[problem], now);
@@ -203,15 +213,14 @@ async fn undecodable(context: &Context, invalid: &InvalidObject) -> Result<Outco
     }
 }
 
+/// One rule that cannot even be told why must not hold up the stack.
 async fn undecodable_rule(
-    context: &Context,
-    stack: &str,
+    publisher: &Publisher,
+    teller: &Teller<'_>,
+    judges: bool,
     invalid: Option<&InvalidObject>,
-    now: Timestamp,
-) -> Result<(), Error> {
-    let Some(invalid) = invalid else {
-        return Ok(());
-    };
+) {
+    let Some(invalid) = invalid else { return };
     let metadata = &invalid.metadata;
     let verdict = RuleVerdict {
         namespace: metadata.namespace.clone().unwrap_or_default(),
@@ -224,17 +233,11 @@ async fn undecodable_rule(
             format!("cannot be read: {}", invalid.error),
         )],
     };
-    let publisher = &context.publisher;
-    let old = publisher.status_of::<AlertRule, _>(metadata).await?;
-    let new = status::rule_status(old.as_ref(), &verdict, stack, false, now);
-    if old.as_ref() == Some(&new) {
-        return Ok(());
+    let verdict = judges.then_some(&verdict);
+    if let Err(error) = publisher.broken_rule(teller, metadata, verdict).await {
+        let rule = metadata.name.as_deref().unwrap_or_default();
+        tracing::warn!(%error, rule, "no status on a rule that cannot be read");
     }
-    if let Err(error) = publisher.patch::<AlertRule>(metadata, &new).await {
-        // One rule that cannot even be told why must not hold up the stack.
-        tracing::warn!(%error, rule = %verdict.name, "no status on a rule that cannot be read");
-    }
-    Ok(())
 }
 
 async fn tell(context: &Context, metadata: &ObjectMeta, uid: &str, error: &Error) {

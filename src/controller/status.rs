@@ -27,7 +27,7 @@ use crate::{
     resolve::{Resolution, problem::Problem},
 };
 
-pub use rule::{rule_status, unclaimed_status};
+pub use rule::{Subject, entries, rule_in_stack, rule_status};
 pub use transition::{Transition, transitions};
 
 /// The bound of `status.problems` in the CRD.

@@ -29,6 +29,7 @@ use super::{
     context::{Context, Guarded, Rule},
     error::Error,
     live, owner,
+    publish::Publisher,
     seen::{Change, Seen},
     unclaimed,
 };
@@ -107,6 +108,7 @@ pub async fn start(
     tasks.spawn(rules_changed(
         events,
         stacks.clone(),
+        context.publisher.clone(),
         came_or_went,
         wake.clone(),
         rules_synced,
@@ -203,6 +205,7 @@ async fn stacks_changed(
 async fn rules_changed(
     events: impl Stream<Item = watcher::Result<Event<Rule>>> + Send,
     stacks: Store<Guarded>,
+    publisher: Publisher,
     came_or_went: Arc<Notify>,
     wake: Wake,
     synced: Sender<bool>,
@@ -211,11 +214,12 @@ async fn rules_changed(
     let mut events = std::pin::pin!(events);
     while let Some(event) = events.next().await {
         let Some(event) = logged(event) else { continue };
-        let mut namespaces: Vec<String> = seen
-            .changes(&event)
-            .into_iter()
-            .map(|change| change.namespace)
-            .collect();
+        let changes = seen.changes(&event);
+        for uid in changes.iter().filter_map(|change| change.gone.as_ref()) {
+            publisher.forget_rule(uid);
+        }
+        let mut namespaces: Vec<String> =
+            changes.into_iter().map(|change| change.namespace).collect();
         if !namespaces.is_empty() {
             came_or_went.notify_one();
         }

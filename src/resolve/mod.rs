@@ -49,7 +49,7 @@ pub struct Resolution {
     pub stack: Stack,
     /// What was left out of it, by field of the stack.
     pub problems: Vec<Problem>,
-    /// One verdict for each `AlertRule` in the stack's reach.
+    /// One verdict for each `AlertRule` in the reach of a stack that evaluates rules.
     pub rules: Vec<RuleVerdict>,
 }
 

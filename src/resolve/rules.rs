@@ -1,16 +1,23 @@
 //! Which `AlertRules` a stack takes. One bad rule rejects its own `AlertRule` only.
 
+mod functions;
+mod length;
+mod literals;
+mod pattern;
+mod position;
+mod promql;
+mod quoted;
+mod template;
+
 use std::collections::{BTreeMap, BTreeSet};
 
-use kube::ResourceExt;
-use promql_parser::parser::{self, value::ValueType};
-
-use super::{RuleVerdict, duration, model::RuleFile, problem::Problem};
+use super::{RuleVerdict, model::RuleFile, problem::Problem};
 use crate::api::{
     alerting::Severity,
     rule::{AlertRule, Engine, RuleEntry},
     value::Duration,
 };
+use kube::ResourceExt;
 
 /// Labels that rules may not set: the operator or the engine owns them.
 const RESERVED_LABELS: [&str; 3] = ["__name__", "alertname", "rule_namespace"];
@@ -111,7 +118,10 @@ fn check_entry(found: &mut Vec<Problem>, path: &str, entry: &RuleEntry) {
         entry.keep_firing_for.as_ref(),
     );
     check_labels(found, path, entry);
-    if let Some(message) = expression_problem(&entry.expr) {
+    if entry.alert.is_some() {
+        check_templates(found, path, entry);
+    }
+    if let Some(message) = promql::problem(&entry.expr) {
         found.push(Problem::new(format!("{path}.expr"), message));
     }
 }
@@ -137,38 +147,38 @@ fn check_labels(found: &mut Vec<Problem>, path: &str, entry: &RuleEntry) {
     }
 }
 
-/// What is wrong with a PromQL expression of a rule.
-fn expression_problem(expr: &str) -> Option<String> {
-    match parser::parse(expr) {
-        Err(message) => Some(message),
-        Ok(parsed) => match parsed.value_type() {
-            ValueType::Vector | ValueType::Scalar => None,
-            ValueType::Matrix => Some(
-                "the value is a range vector, a rule needs an instant one: wrap it, such as in rate(…)"
-                    .into(),
-            ),
-            ValueType::String => Some("the value is a string, a rule needs an instant vector".into()),
-        },
+/// Prometheus reads the templates of alerts; those of recorded series stay as they are.
+fn check_templates(found: &mut Vec<Problem>, path: &str, entry: &RuleEntry) {
+    let labels = entry
+        .labels
+        .iter()
+        .map(|(name, text)| ("labels", name, &text.0));
+    let annotations = entry
+        .annotations
+        .iter()
+        .map(|(name, text)| ("annotations", name, &text.0));
+    for (field, name, text) in labels.chain(annotations) {
+        if let Some(message) = template::problem(text) {
+            found.push(Problem::new(format!("{path}.{field}[{name}]"), message));
+        }
     }
+}
+
+/// `for: 0`, `0s`: common, and the same as none.
+fn check_zero_duration(found: &mut Vec<Problem>, field: &str, given: Option<&Duration>) {
+    let given = given.filter(|text| text.0 != "0" && length::parse(&text.0) != Some(0));
+    check_duration(found, field, given);
 }
 
 fn check_duration(found: &mut Vec<Problem>, field: &str, given: Option<&Duration>) {
-    if let Some(text) = given.filter(|text| duration::parse_millis(&text.0).is_none()) {
-        let text = &text.0;
+    if let Some(Duration(text)) = given
+        && length::parse(text).is_none_or(|millis| millis == 0)
+    {
         found.push(Problem::new(
             field,
-            format!("{text:?} is not a duration: write such as 5m"),
+            format!("{text:?} is not a duration: write such as 5m, less than 292 years"),
         ));
     }
-}
-
-/// `for: 0s` is common and means the same as none.
-fn check_zero_duration(found: &mut Vec<Problem>, field: &str, given: Option<&Duration>) {
-    check_duration(
-        found,
-        field,
-        given.filter(|text| text.0 != "0s" && text.0 != "0m"),
-    );
 }
 
 fn is_metric_name(name: &str) -> bool {
@@ -205,7 +215,7 @@ fn rule_file(rule: &AlertRule) -> RuleFile {
 mod tests {
     use proptest::prelude::*;
 
-    use super::{expression_problem, judge, problems};
+    use super::{judge, problems, promql};
     use crate::api::rule::AlertRule;
 
     fn rule(name: &str, rules: &str) -> AlertRule {
@@ -253,10 +263,10 @@ mod tests {
 
     #[test]
     fn values_that_no_rule_can_have_are_refused() {
-        assert!(expression_problem("up[5m]").is_some());
-        assert!(expression_problem("\"text\"").is_some());
-        assert!(expression_problem("up{").is_some());
-        assert_eq!(expression_problem("vector(1)"), None);
+        assert!(promql::problem("up[5m]").is_some());
+        assert!(promql::problem("\"text\"").is_some());
+        assert!(promql::problem("up{").is_some());
+        assert_eq!(promql::problem("vector(1)"), None);
     }
 
     #[test]
@@ -270,18 +280,18 @@ mod tests {
     #[test]
     fn deep_nesting_is_answered_not_crashed_on() {
         let deep = format!("{}up{}", "(".repeat(4000), ")".repeat(4000));
-        let _answer = expression_problem(&deep);
+        let _answer = promql::problem(&deep);
     }
 
     proptest! {
         #[test]
         fn no_expression_makes_it_panic(text in "\\PC{0,200}") {
-            let _answer = expression_problem(&text);
+            let _answer = promql::problem(&text);
         }
 
         #[test]
         fn no_text_near_promql_makes_it_panic(text in "[a-z(){}\\[\\]\"'=~!<>+*/%^@:., 0-9smhdwy_-]{0,120}") {
-            let _answer = expression_problem(&text);
+            let _answer = promql::problem(&text);
         }
     }
 }

@@ -67,7 +67,12 @@ pub fn resolve(stack: &MonitoringStack, inputs: &Inputs) -> Result<Resolution, V
             paused: spec.paused.unwrap_or(false),
         },
         problems: parts.problems,
-        rules,
+        // Without Prometheus nobody evaluates them: the stack takes none.
+        rules: if enabled(Component::Prometheus, spec) {
+            rules
+        } else {
+            Vec::new()
+        },
     })
 }
 
@@ -243,6 +248,7 @@ fn resolve_agent(spec: &MonitoringStackSpec, inputs: &Inputs) -> Result<Agent, P
         config: AgentConfig {
             node: node.enabled.unwrap_or(true).then_some(NodeConfig {
                 disable: node.disable,
+                ..NodeConfig::default()
             }),
         },
     })
@@ -252,7 +258,7 @@ fn resolve_agent(spec: &MonitoringStackSpec, inputs: &Inputs) -> Result<Agent, P
 mod tests {
     use super::resolve;
     use crate::{
-        api::{component::Component, stack::MonitoringStack},
+        api::{component::Component, rule::AlertRule, stack::MonitoringStack},
         resolve::{
             Inputs, Resolution,
             model::{Operator, SecretValue, Server},
@@ -326,6 +332,15 @@ mod tests {
     fn a_component_that_is_off_is_neither_rendered_nor_held() {
         let stack = resolved("{logs: {enabled: false, retention: nonsense}}").stack;
         assert!(stack.loki.is_none() && stack.held.is_empty());
+    }
+
+    #[test]
+    fn a_stack_without_prometheus_judges_no_rule() {
+        let mut inputs = inputs();
+        inputs.rules.push(AlertRule::default());
+        let judged = |spec: &str| resolve(&stack(spec), &inputs).unwrap().rules.len();
+        assert_eq!(judged("{}"), 1);
+        assert_eq!(judged("{metrics: {enabled: false}}"), 0);
     }
 
     #[test]

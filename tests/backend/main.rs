@@ -132,7 +132,9 @@ async fn a_changed_rule_is_loaded_and_said_to_be_within_a_second_of_its_configma
     let took = start.elapsed();
     assert!(state.loaded, "{state:?}");
     assert!(took < Duration::from_secs(1), "{took:?}");
-    let listed: Vec<&str> = state.rules.iter().map(String::as_str).collect();
+    let listing = state.rules.clone().unwrap();
+    assert!(listing.proven);
+    let listed: Vec<&str> = listing.files.iter().map(String::as_str).collect();
     assert_eq!(
         listed,
         [
@@ -165,7 +167,9 @@ async fn rules_that_prometheus_refuses_are_not_loaded_although_it_shows_the_new_
         message.starts_with("pod pod-0: failed to reload config"),
         "{message}"
     );
-    let listed: Vec<&str> = state.rules.iter().map(String::as_str).collect();
+    let listing = state.rules.unwrap();
+    assert!(!listing.proven, "its content may be the old one");
+    let listed: Vec<&str> = listing.files.iter().map(String::as_str).collect();
     assert_eq!(
         listed,
         ["monitoring-checkout-0c1d.yaml"],
@@ -223,7 +227,8 @@ async fn targets_are_counted_by_prometheus_itself() {
     let mut targets = Targets::default();
     // Prometheus takes up new targets every five seconds.
     for _ in 0..200 {
-        let asked = backends.prometheus_targets_summary(&asked_pod, process.port);
+        let asked =
+            backends.prometheus_targets_summary(&asked_pod, process.port, Duration::from_secs(30));
         targets = asked.await.unwrap();
         if targets.down == 2 {
             break;

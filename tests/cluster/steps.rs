@@ -4,13 +4,13 @@ use std::{collections::BTreeSet, fs, time::Duration};
 
 use k8s_openapi::api::{
     apps::v1::StatefulSet,
-    core::v1::{ConfigMap, PersistentVolumeClaim, Pod, Service},
+    core::v1::{ConfigMap, PersistentVolumeClaim, Service},
 };
 use kube::{
     Api, ResourceExt,
     api::{DeleteParams, ListParams, Patch, PatchParams, PostParams},
 };
-use masthead::api::rule::AlertRule;
+use masthead::api::{rule::AlertRule, stack::MonitoringStack, status::Targets};
 use serde_json::{Value, json};
 
 use crate::support::{Cluster, NAMESPACE, STACK, condition, eventually, is_ready};
@@ -27,13 +27,7 @@ pub async fn the_agents_series_are_in_prometheus(cluster: &Cluster) {
 }
 
 pub async fn status_tells_what_runs(cluster: &Cluster) {
-    let all_up = "every target up";
-    let stack = cluster
-        .until(all_up, |stack| {
-            let targets = stack.status.as_ref().and_then(|status| status.targets);
-            is_ready(stack) && targets.is_some_and(|targets| targets.up > 3 && targets.down == 0)
-        })
-        .await;
+    let stack = cluster.until("every target up", every_target_is_up).await;
     let status = stack.status.unwrap();
     let prometheus = status
         .components
@@ -45,6 +39,12 @@ pub async fn status_tells_what_runs(cluster: &Cluster) {
     let summary = status.summary.unwrap();
     assert_eq!(summary.metrics, "1/1");
     assert_eq!(summary.agent, "1/1");
+}
+
+/// Prometheus, Alertmanager, the agent twice and the kubelet.
+pub fn every_target_is_up(stack: &MonitoringStack) -> bool {
+    let targets = stack.status.as_ref().and_then(|status| status.targets);
+    is_ready(stack) && targets == Some(Targets { up: 5, down: 0 })
 }
 
 pub async fn drift_is_put_back(cluster: &Cluster) {
@@ -192,9 +192,12 @@ pub async fn a_bad_field_keeps_what_runs(cluster: &Cluster) {
 /// Reads the API server's own audit log: what was written, by whom, while nobody did anything.
 pub async fn an_idle_stack_causes_no_write_but_the_leases(cluster: &Cluster) {
     let log = std::env::var("MASTHEAD_TEST_AUDIT_LOG").expect("hack/cluster-test names the log");
-    // Rolls and their events have to be over before it counts as idle, and the operator, which looks
-    // at the targets every 30 s, has to have seen the first scrape of what was rolled.
-    tokio::time::sleep(Duration::from_secs(50)).await;
+    // What the steps before changed has to be over before it counts as idle: the last look at
+    // the targets comes up to half a minute after the last change.
+    cluster
+        .until("every target up again", every_target_is_up)
+        .await;
+    tokio::time::sleep(Duration::from_secs(40)).await;
     let from = fs::metadata(&log).unwrap().len();
     tokio::time::sleep(Duration::from_secs(90)).await;
     let text = fs::read(&log).unwrap();
@@ -216,31 +219,6 @@ pub async fn an_idle_stack_causes_no_write_but_the_leases(cluster: &Cluster) {
     let lease = written.contains("/leases/masthead");
     assert!(lease, "the log must at least show the Lease's renewals");
     assert!(is_ready(&cluster.stack().await));
-}
-
-pub async fn an_operator_that_is_killed_comes_back_and_changes_nothing(cluster: &Cluster) {
-    let before = cluster.pods().await;
-    let operators: Api<Pod> = Api::namespaced(cluster.client.clone(), "masthead-system");
-    let selected = ListParams::default().labels("app.kubernetes.io/name=masthead");
-    let at_once = DeleteParams {
-        grace_period_seconds: Some(0),
-        ..DeleteParams::default()
-    };
-    for pod in operators.list(&selected).await.unwrap() {
-        operators.delete(&pod.name_any(), &at_once).await.unwrap();
-    }
-    let maps: Api<ConfigMap> = Api::namespaced(cluster.client.clone(), NAMESPACE);
-    maps.delete("main-agent", &DeleteParams::default())
-        .await
-        .unwrap();
-    eventually("the next operator works", || async {
-        maps.get("main-agent").await.ok()
-    })
-    .await;
-    cluster
-        .until("ready under the next operator", is_ready)
-        .await;
-    assert_eq!(cluster.pods().await, before);
 }
 
 pub async fn deleting_the_stack_leaves_nothing_but_its_volumes(cluster: &Cluster) {

@@ -7,16 +7,20 @@ use kube::{
     Api, Client, ResourceExt,
     api::{DynamicObject, Patch, PatchParams, PostParams},
     core::DeserializeGuard,
-    runtime::{reflector, watcher::Event},
+    runtime::{
+        reflector::{self, Store},
+        watcher::Event,
+    },
 };
 use masthead::{
     api::stack::MonitoringStack,
     cli::{Cli, Command, ControllerArgs},
     controller::{
         apply::Applied,
-        context::{Context, Rule, Scope},
+        context::{Context, Guarded, Rule, Scope},
         dereference, live,
         metrics::Metrics,
+        publish::Living,
         reconcile,
     },
     render::{self, objects::Object},
@@ -119,13 +123,30 @@ pub async fn converge(context: &Context, stack: &Stack, objects: &[Object]) -> A
 
 /// One whole reconcile, as the watch would start it; its end is told by the status only.
 pub async fn reconcile(context: Arc<Context>, stack: &MonitoringStack) -> Duration {
+    let (stacks, mut writer) = reflector::store();
+    let stack = DeserializeGuard(Ok(stack.clone()));
+    writer.apply_watcher_event(&Event::Apply(stack.clone()));
+    reconcile_among(stacks, context, stack).await
+}
+
+/// The same where the watch knows of these stacks.
+pub async fn reconcile_among(
+    stacks: Store<Guarded>,
+    context: Arc<Context>,
+    stack: Guarded,
+) -> Duration {
     let (rules, mut writer) = reflector::store::<Rule>();
     writer.apply_watcher_event(&Event::Init);
     writer.apply_watcher_event(&Event::InitDone);
-    let scope = Arc::new(Scope { context, rules });
+    let scope = Arc::new(Scope {
+        context,
+        living: Living(stacks),
+        rules,
+    });
     let started = std::time::Instant::now();
-    let stack = Arc::new(DeserializeGuard(Ok(stack.clone())));
-    reconcile::reconcile(stack, scope).await.unwrap();
+    Box::pin(reconcile::reconcile(Arc::new(stack), scope))
+        .await
+        .unwrap();
     started.elapsed()
 }
 

@@ -14,6 +14,8 @@ mod kill;
 mod lease;
 mod objects;
 mod rights;
+mod rules;
+mod status;
 mod volumes;
 mod whole;
 
@@ -33,6 +35,10 @@ async fn objects_are_applied_put_back_and_pruned_and_nothing_else_is_touched() {
     objects::somebody_elses_object_is_left_alone(&bench).await;
     objects::a_kind_that_is_not_served_is_skipped(&bench).await;
     objects::an_immutable_field_is_kept_without_a_loop(&bench).await;
+    rules::a_stack_that_has_not_seen_the_others_entry_keeps_it(&bench).await;
+    status::a_component_that_is_switched_on_later_leaves_no_status_to_write(&bench).await;
+    status::a_stack_that_went_while_it_was_looked_at_is_forgotten(&bench).await;
+    status::the_status_of_a_stack_that_went_meanwhile_is_no_failure(&bench).await;
     volumes::volumes_grow_where_their_class_allows_it(&bench).await;
     Box::pin(kill::a_first_reconcile_killed_anywhere_is_finished_by_the_next(&bench)).await;
 }

@@ -1,23 +1,17 @@
 //! The whole operator, with the rights that the chart gives it and no others.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use k8s_openapi::{
-    api::{
-        apps::v1::StatefulSet, coordination::v1::Lease, core::v1::ConfigMap,
-        rbac::v1::ClusterRoleBinding,
-    },
+    api::{apps::v1::StatefulSet, coordination::v1::Lease, rbac::v1::ClusterRoleBinding},
     apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition,
 };
 use kube::{
     Api,
-    api::{
-        ApiResource, DeleteParams, DynamicObject, ListParams, ObjectMeta, Patch, PatchParams,
-        PostParams,
-    },
+    api::{ApiResource, DeleteParams, DynamicObject, ListParams, Patch, PatchParams, PostParams},
 };
 use masthead::{
-    api::{rule::AlertRule, stack::MonitoringStack},
+    api::stack::MonitoringStack,
     controller::{self, lease::Timing, live},
 };
 use serde_json::json;
@@ -26,7 +20,7 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     apiserver::{ApiServer, OPERATOR, TENANT, eventually},
     bench::{Bench, args},
-    rights,
+    rights, rules,
 };
 
 /// Where the chart installs the operator.
@@ -72,9 +66,9 @@ pub async fn a_stack_runs_its_course(bench: &Bench) {
     )
     .await;
     a_stack_becomes_objects_and_a_status(bench, NAMESPACE).await;
-    a_rule_reaches_prometheus_files_within_a_second(bench).await;
-    a_rule_that_no_stack_takes_says_so(bench).await;
-    nothing_is_written_while_nothing_changes(&bench.server).await;
+    rules::a_rule_reaches_prometheus_files_within_a_second(bench, NAMESPACE).await;
+    rules::a_rule_that_no_stack_takes_says_so(bench).await;
+    rules::two_stacks_say_each_its_own_on_one_rule(bench, NAMESPACE).await;
     a_stack_that_cannot_be_read_does_not_disturb_the_others(bench).await;
     a_stack_that_goes_leaves_nothing_behind_in_the_cluster(bench).await;
 
@@ -134,54 +128,6 @@ async fn has_objects_and_a_status(bench: &Bench, namespace: &str) {
     admin.get("main-grafana-admin").await.unwrap();
 }
 
-async fn a_rule_reaches_prometheus_files_within_a_second(bench: &Bench) {
-    let rules: Api<AlertRule> = Api::namespaced(bench.client.clone(), NAMESPACE);
-    let started = Instant::now();
-    rules
-        .create(&PostParams::default(), &rule("quick"))
-        .await
-        .unwrap();
-    let configs: Api<ConfigMap> = Api::namespaced(bench.client.clone(), NAMESPACE);
-    eventually("the rule is in a file", async || {
-        let configs = configs.list(&ListParams::default()).await.unwrap();
-        let mut texts = configs
-            .items
-            .iter()
-            .flat_map(|config| config.data.iter().flatten());
-        texts.any(|(file, text)| file.contains("quick") && text.contains("QuickAlert"))
-    })
-    .await;
-    let took = started.elapsed();
-    assert!(took < Duration::from_secs(1), "{took:?}");
-    eventually("the rule says that it is accepted", async || {
-        condition(&rules, "quick", "Accepted").await == Some(("True".into(), "Accepted".into()))
-    })
-    .await;
-}
-
-async fn a_rule_that_no_stack_takes_says_so(bench: &Bench) {
-    bench.server.namespace("lonely").await;
-    let rules: Api<AlertRule> = Api::namespaced(bench.client.clone(), "lonely");
-    rules
-        .create(&PostParams::default(), &rule("alone"))
-        .await
-        .unwrap();
-    eventually("the rule says that no stack takes it", async || {
-        condition(&rules, "alone", "Accepted")
-            .await
-            .is_some_and(|(status, _)| status == "False")
-    })
-    .await;
-}
-
-async fn nothing_is_written_while_nothing_changes(server: &ApiServer) {
-    // What was done last may still be on its way into statuses and Events.
-    tokio::time::sleep(Duration::from_secs(2)).await;
-    let before = server.requests().len();
-    tokio::time::sleep(Duration::from_secs(6)).await;
-    assert_eq!(server.writes(OPERATOR, before), vec![]);
-}
-
 async fn a_stack_that_cannot_be_read_does_not_disturb_the_others(bench: &Bench) {
     let crds: Api<CustomResourceDefinition> = Api::all(bench.client.clone());
     let name = "monitoringstacks.masthead.dev";
@@ -236,24 +182,4 @@ async fn a_stack_that_goes_leaves_nothing_behind_in_the_cluster(bench: &Bench) {
         bindings.list(&ours).await.unwrap().items.is_empty()
     })
     .await;
-}
-
-fn rule(name: &str) -> AlertRule {
-    let spec = json!({"rules": [{"alert": "QuickAlert", "expr": "vector(1)"}]});
-    AlertRule {
-        metadata: ObjectMeta {
-            name: Some(name.into()),
-            ..ObjectMeta::default()
-        },
-        spec: serde_json::from_value(spec).unwrap(),
-        status: None,
-    }
-}
-
-/// A condition's status and reason.
-async fn condition(rules: &Api<AlertRule>, name: &str, type_: &str) -> Option<(String, String)> {
-    let status = rules.get(name).await.unwrap().status?;
-    let mut conditions = status.conditions.into_iter();
-    let condition = conditions.find(|condition| condition.type_ == type_)?;
-    Some((condition.status, condition.reason))
 }

@@ -114,7 +114,7 @@ fn write_isolated(roots: &Roots, out: &mut Exposition) {
 }
 
 /// A list such as `0-2,5`. Ranges beyond any machine's processors are taken for nonsense.
-fn parse_list(text: &str) -> BTreeSet<u32> {
+pub fn parse_list(text: &str) -> BTreeSet<u32> {
     const MOST: u32 = 1 << 16;
     let ranges = text.trim().split(',').filter_map(|range| {
         let (first, last) = range.split_once('-').unwrap_or((range, range));

@@ -1,9 +1,11 @@
 //! `node_disk_*`: the work of every block device.
 
 use super::disk_info;
+use super::filter::Filter;
 use crate::agent::collector::{CollectError, Collector};
 use crate::agent::exposition::{Exposition, Kind};
 use crate::agent::roots::Roots;
+use crate::api::agent_config::DevicesConfig;
 
 const FILE: &str = "diskstats";
 /// The unit of `/proc/diskstats`, whatever the device's own sectors are
@@ -119,7 +121,21 @@ const COLUMNS: [(&str, &str, Kind, f64); 17] = [
 ];
 
 /// The work of every block device.
-pub struct Diskstats;
+#[derive(Debug)]
+pub struct Diskstats {
+    devices: Filter,
+}
+
+impl Diskstats {
+    /// Shows the devices that the configuration leaves.
+    ///
+    /// # Errors
+    /// When a filter is wrong.
+    pub fn new(config: &DevicesConfig) -> anyhow::Result<Self> {
+        let devices = Filter::new(&config.devices, "diskstats.devices", ignored)?;
+        Ok(Self { devices })
+    }
+}
 
 impl Collector for Diskstats {
     fn name(&self) -> &'static str {
@@ -128,7 +144,7 @@ impl Collector for Diskstats {
 
     fn collect(&self, roots: &Roots, out: &mut Exposition) -> Result<(), CollectError> {
         let text = roots.read_proc(FILE)?;
-        let disks = parse(&text)
+        let disks = parse(&text, |name| self.devices.ignores(name))
             .map_err(|line| CollectError::malformed(FILE, format!("cannot read {line:?}")))?;
         for (column, (name, help, kind, unit)) in COLUMNS.iter().enumerate() {
             let mut family = out.family(name, help, *kind);
@@ -156,8 +172,8 @@ pub struct Disk<'a> {
     columns: Vec<u64>,
 }
 
-/// The disks sorted by name, partitions left out, or the line that cannot be read.
-fn parse(text: &str) -> Result<Vec<Disk<'_>>, &str> {
+/// The disks sorted by name without those to ignore, or the line that cannot be read.
+fn parse(text: &str, ignored: impl Fn(&str) -> bool) -> Result<Vec<Disk<'_>>, &str> {
     let disks: Result<Vec<_>, _> = text
         .lines()
         .map(|line| parse_line(line).ok_or(line))
@@ -217,6 +233,7 @@ mod tests {
     fn a_line_has_numbers_a_name_and_at_least_eleven_columns() {
         let disks = parse(
             " 254 16 vdb 1 0 8 5 0 0 0 0 0 0 5 0 0 0 0 0 0\n 8 0 sda 1 2 3 4 5 6 7 8 9 10 11\n",
+            ignored,
         );
         let disks = disks.unwrap();
         assert_eq!(
@@ -225,7 +242,7 @@ mod tests {
         );
         assert_eq!(disks[0].columns, [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11]);
         assert_eq!(disks[1].columns.len(), 17);
-        assert_eq!(parse("8 0 sda 1 2"), Err("8 0 sda 1 2"));
+        assert_eq!(parse("8 0 sda 1 2", ignored), Err("8 0 sda 1 2"));
     }
 
     #[test]
@@ -262,8 +279,8 @@ mod tests {
     proptest! {
         #[test]
         fn no_text_makes_it_panic(text in any::<String>(), name in "[a-z0-9]{0,12}") {
-            drop(parse(&text));
-            drop(parse(&format!("8 0 {text}")));
+            drop(parse(&text, ignored));
+            drop(parse(&format!("8 0 {text}"), ignored));
             ignored(&text);
             ignored(&name);
         }

@@ -9,11 +9,12 @@ use std::time::Duration;
 use rustix::fs::StatFs;
 use rustix::io::Errno;
 
-use super::mounts::{self, Mount};
+use super::mounts::{self, Choice, Mount};
 use crate::agent::collector::{CollectError, Collector};
 use crate::agent::deadline::{Job, Runner};
 use crate::agent::exposition::Exposition;
 use crate::agent::roots::Roots;
+use crate::api::agent_config::FilesystemConfig;
 
 /// How long all mounts together may take; well below the deadline of the whole scrape.
 const DEADLINE: Duration = Duration::from_millis(400);
@@ -24,14 +25,7 @@ const HANGS: &str = "mountpoint timeout";
 #[derive(Debug)]
 pub struct Filesystem {
     runner: Runner,
-}
-
-impl Default for Filesystem {
-    fn default() -> Self {
-        Self {
-            runner: Runner::new("statfs", DEADLINE),
-        }
-    }
+    choice: Choice,
 }
 
 impl Collector for Filesystem {
@@ -40,7 +34,7 @@ impl Collector for Filesystem {
     }
 
     fn collect(&self, roots: &Roots, out: &mut Exposition) -> Result<(), CollectError> {
-        let mounts = mounts::read(roots)?;
+        let mounts = mounts::read(roots, &self.choice)?;
         let measured = self.measure(&mounts, roots, |path| rustix::fs::statfs(&path));
         write(&mounts, &measured, out);
         Ok(())
@@ -51,6 +45,17 @@ impl Collector for Filesystem {
 type Measured = Result<StatFs, &'static str>;
 
 impl Filesystem {
+    /// Shows the mounts that the configuration leaves.
+    ///
+    /// # Errors
+    /// When a filter is wrong.
+    pub fn new(config: &FilesystemConfig) -> anyhow::Result<Self> {
+        Ok(Self {
+            runner: Runner::new("statfs", DEADLINE),
+            choice: Choice::new(config)?,
+        })
+    }
+
     fn measure(
         &self,
         mounts: &[Mount],
@@ -192,7 +197,7 @@ mod tests {
             sys: "/sys".into(),
             rootfs: "/".into(),
         };
-        let filesystem = Filesystem::default();
+        let filesystem = Filesystem::new(&FilesystemConfig::default()).unwrap();
         let mounts = [mount("/"), mount("/hung"), mount("/denied")];
         let measured = filesystem.measure(&mounts, &roots, |path| {
             match path.to_str() {

@@ -3,8 +3,10 @@
 use std::collections::HashSet;
 use std::path::Path;
 
+use super::filter::Filter;
 use crate::agent::collector::CollectError;
 use crate::agent::roots::Roots;
+use crate::api::agent_config::FilesystemConfig;
 
 const FILE: &str = "1/mountinfo";
 
@@ -25,6 +27,27 @@ pub struct Mount {
     pub readonly: bool,
 }
 
+/// Which mounts are worth it.
+#[derive(Debug)]
+pub struct Choice {
+    points: Filter,
+    types: Filter,
+}
+
+impl Choice {
+    /// The user's choice, or `node_exporter`'s.
+    ///
+    /// # Errors
+    /// When a filter is wrong.
+    pub fn new(config: &FilesystemConfig) -> anyhow::Result<Self> {
+        let (points, types) = (&config.mount_points, &config.fs_types);
+        Ok(Self {
+            points: Filter::new(points, "filesystem.mountPoints", ignored_point)?,
+            types: Filter::new(types, "filesystem.fsTypes", ignored_type)?,
+        })
+    }
+}
+
 /// The mounts to measure, each combination of device, type and mount point once.
 ///
 /// The first process's table, since a container's own is not the host's: there every mount is
@@ -33,17 +56,17 @@ pub struct Mount {
 ///
 /// # Errors
 /// When the table cannot be read.
-pub fn read(roots: &Roots) -> Result<Vec<Mount>, CollectError> {
-    parse(&roots.read_proc_of_init("mountinfo")?)
+pub fn read(roots: &Roots, choice: &Choice) -> Result<Vec<Mount>, CollectError> {
+    parse(&roots.read_proc_of_init("mountinfo")?, choice)
         .map_err(|line| CollectError::malformed(FILE, format!("cannot read {line:?}")))
 }
 
-fn parse(text: &str) -> Result<Vec<Mount>, &str> {
+fn parse<'a>(text: &'a str, choice: &Choice) -> Result<Vec<Mount>, &'a str> {
     let mut seen = HashSet::new();
     let mut mounts = Vec::new();
     for line in text.lines() {
         let mount = parse_line(line).ok_or(line)?;
-        if ignored_point(&mount.point) || ignored_type(&mount.fstype) {
+        if choice.points.ignores(&mount.point) || choice.types.ignores(&mount.fstype) {
             continue;
         }
         if seen.insert((
@@ -159,6 +182,10 @@ fn ignored_type(fstype: &str) -> bool {
 mod tests {
     use super::*;
     use proptest::prelude::*;
+
+    fn parse(text: &str) -> Result<Vec<Mount>, &str> {
+        super::parse(text, &Choice::new(&FilesystemConfig::default()).unwrap())
+    }
 
     #[test]
     fn optional_fields_do_not_move_the_others() {

@@ -3,9 +3,11 @@
 //! `<proc>/net` leads to the reader's own network namespace; that of the host is the first
 //! process's, `<proc>/1/net/dev`, which needs no right beyond reading.
 
+use super::filter::{Filter, nothing};
 use crate::agent::collector::{CollectError, Collector};
 use crate::agent::exposition::Exposition;
 use crate::agent::roots::Roots;
+use crate::api::agent_config::DevicesConfig;
 
 const FILE: &str = "1/net/dev";
 
@@ -80,7 +82,21 @@ const COLUMNS: [(&str, &str); 16] = [
 ];
 
 /// The traffic of every network device.
-pub struct Netdev;
+#[derive(Debug)]
+pub struct Netdev {
+    devices: Filter,
+}
+
+impl Netdev {
+    /// Shows the devices that the configuration leaves.
+    ///
+    /// # Errors
+    /// When a filter is wrong.
+    pub fn new(config: &DevicesConfig) -> anyhow::Result<Self> {
+        let devices = Filter::new(&config.devices, "netdev.devices", nothing)?;
+        Ok(Self { devices })
+    }
+}
 
 impl Collector for Netdev {
     fn name(&self) -> &'static str {
@@ -89,8 +105,9 @@ impl Collector for Netdev {
 
     fn collect(&self, roots: &Roots, out: &mut Exposition) -> Result<(), CollectError> {
         let text = roots.read_proc_of_init("net/dev")?;
-        let devices = parse(&text)
+        let mut devices = parse(&text)
             .map_err(|line| CollectError::malformed(FILE, format!("cannot read {line:?}")))?;
+        devices.retain(|device| !self.devices.ignores(device.name));
         for (column, (name, help)) in COLUMNS.iter().enumerate() {
             let mut family = out.counter(name, help);
             for device in &devices {
@@ -109,13 +126,11 @@ impl Collector for Netdev {
 fn write_nohandler(roots: &Roots, devices: &[Device<'_>], out: &mut Exposition) {
     let help = "Network device statistic receive_nohandler.";
     let mut family = out.counter("node_network_receive_nohandler_total", help);
+    let Ok(net) = roots.sys_folder("class/net") else {
+        return;
+    };
     for device in devices {
-        let path = format!("class/net/{}/statistics/rx_nohandler", device.name);
-        let count = roots
-            .read_sys(path)
-            .ok()
-            .and_then(|text| text.trim().parse::<u64>().ok());
-        if let Some(count) = count {
+        if let Some(count) = net.number(&format!("{}/statistics/rx_nohandler", device.name)) {
             family.sample(&[("device", device.name)], count as f64);
         }
     }

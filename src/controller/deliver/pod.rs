@@ -12,7 +12,10 @@ use tracing::debug;
 
 use super::{PATIENCE, touch};
 use crate::{
-    controller::backend::{BackendError, Backends, PodRef},
+    controller::{
+        backend::{BackendError, Backends, PodRef},
+        observe::pod::is_ready,
+    },
     render::{Delivery, Proof},
     resolve::model::RuleFile,
 };
@@ -25,6 +28,8 @@ const LONGEST_PAUSE: Duration = Duration::from_millis(400);
 const SETTLE: Duration = Duration::from_millis(200);
 /// A touch that has brought nothing in this time is repeated.
 const TOUCH_AGAIN: Duration = Duration::from_secs(1);
+/// A pod that is ready and silent is asked once more, after this long.
+const ASK_AGAIN: Duration = Duration::from_millis(300);
 /// What is said when the process runs well, but something else than what is wanted.
 const NOT_YET: &str = "the new files have not reached the pod yet";
 
@@ -33,6 +38,8 @@ const NOT_YET: &str = "the new files have not reached the pod yet";
 pub struct Outcome {
     /// The pod's name.
     pub pod: String,
+    /// Whether the kubelet finds it ready.
+    pub ready: bool,
     /// Whether the process says that it runs the wanted configuration.
     pub holds: bool,
     /// Why it does not.
@@ -61,12 +68,20 @@ impl Courier<'_> {
     /// were just written.
     pub async fn deliver(self, pod: &Pod, fresh: bool) -> Outcome {
         let target = PodRef::of(pod);
-        match self.ask(&target).await {
+        let ready = is_ready(pod);
+        let mut asked = self.ask(&target).await;
+        if ready && asked.is_err() {
+            // One lost answer of a pod that is well is not worth a status that flips.
+            sleep(ASK_AGAIN).await;
+            asked = self.ask(&target).await;
+        }
+        match asked {
             Ok(holds) => self.convince(pod, &target, holds, fresh).await,
             Err(error) => {
                 self.help_start(pod, fresh).await;
                 Outcome {
                     pod: target.name,
+                    ready,
                     words: error.to_string(),
                     ..Outcome::default()
                 }
@@ -78,6 +93,7 @@ impl Courier<'_> {
     async fn convince(self, pod: &Pod, target: &PodRef, holds: bool, fresh: bool) -> Outcome {
         let mut outcome = Outcome {
             pod: target.name.clone(),
+            ready: is_ready(pod),
             rules: self.rules(target).await,
             ..Outcome::default()
         };

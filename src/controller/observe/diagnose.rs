@@ -1,5 +1,6 @@
 //! From what was read of an unhealthy component to one reason a person can act on: pure.
 
+use jiff::Timestamp;
 use k8s_openapi::api::core::v1::{Event, PersistentVolumeClaim, Pod};
 use kube::ResourceExt;
 
@@ -28,6 +29,8 @@ pub struct Evidence<'a> {
     pub claims: &'a [PersistentVolumeClaim],
     /// Events of the [`suspects`].
     pub events: &'a [Event],
+    /// When it was read.
+    pub now: Timestamp,
 }
 
 /// The uids of the few objects whose events can explain: the workload that lacks pods, the claim
@@ -141,6 +144,12 @@ fn worst<'a>(
 
 fn pods(evidence: &Evidence<'_>) -> Option<Finding> {
     let (pod, trouble, more) = worst(evidence.component, evidence.pods, evidence.events)?;
+    if trouble.may_pass() && pod::is_young(pod, evidence.now) {
+        return Some(Finding {
+            reason: reason::STARTING,
+            message: format!("pod {}: is starting", pod.name_any()),
+        });
+    }
     let message = sentence(
         &format!("pod {}", pod.name_any()),
         &trouble.what,

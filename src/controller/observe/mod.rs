@@ -5,14 +5,18 @@
 
 pub mod diagnose;
 mod event;
-mod pod;
+pub(super) mod pod;
 mod remedy;
 mod words;
 pub mod workload;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
 
 use futures::future::{join_all, try_join_all};
+use jiff::Timestamp;
 use k8s_openapi::{
     NamespaceResourceScope,
     api::{
@@ -32,7 +36,7 @@ use super::{
 use crate::{
     api::{component::Component, status::Targets},
     render::{flows, meta},
-    resolve::model::Stack,
+    resolve::{duration, model::Stack},
 };
 use diagnose::{Evidence, Finding, diagnose, suspects};
 use workload::WorkloadState;
@@ -179,6 +183,7 @@ async fn explain(
         pods: &pods,
         claims: &claims,
         events: &events,
+        now: Timestamp::now(),
     })
 }
 
@@ -218,8 +223,12 @@ async fn targets(client: &Client, backends: &Backends, stack: &Stack) -> Option<
         .iter()
         .map(PodRef::of)
         .min_by(|a, b| a.name.cmp(&b.name))?;
+    let interval = stack.prometheus.as_ref()?.scrape_interval.as_str();
+    let interval = Duration::from_millis(duration::parse_millis(interval)?);
+    // One missed scrape does not make a target go.
+    let lookback = interval * 2 + Duration::from_secs(5);
     backends
-        .prometheus_targets_summary(&first, flows::http_port(Component::Prometheus))
+        .prometheus_targets_summary(&first, flows::http_port(Component::Prometheus), lookback)
         .await
         .inspect_err(|error| warn!(pod = first.name, %error, "Cannot count the targets."))
         .ok()

@@ -1,6 +1,6 @@
 //! What is wrong with one pod.
 
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::api::core::v1::{
     ContainerStateTerminated, ContainerStatus, Event, Pod, PodCondition,
 };
@@ -11,6 +11,9 @@ use crate::{api::component::Component, controller::conditions::reason};
 
 /// A container that ended sooner than this after its start did not just see its node reboot.
 const SHORT_LIFE: SignedDuration = SignedDuration::from_mins(10);
+
+/// What passes by itself when a pod starts has passed by then.
+const START: SignedDuration = SignedDuration::from_secs(20);
 
 /// From what needs a person most to what passes by itself.
 const SEVERITY: [&str; 8] = [
@@ -41,6 +44,17 @@ impl Trouble {
         let place = SEVERITY.iter().position(|reason| *reason == self.reason);
         place.unwrap_or(SEVERITY.len())
     }
+
+    /// Whether every start goes through it: the scheduler is quicker than the volume, the first
+    /// mount quicker than the kubelet's cache.
+    pub fn may_pass(&self) -> bool {
+        [
+            reason::UNSCHEDULABLE,
+            reason::POD_SETUP_FAILED,
+            reason::NOT_READY,
+        ]
+        .contains(&self.reason)
+    }
 }
 
 /// Whether the pod is ready and stays.
@@ -51,6 +65,12 @@ pub fn is_ready(pod: &Pod) -> bool {
 /// Whether the pod is being deleted.
 pub fn is_leaving(pod: &Pod) -> bool {
     pod.metadata.deletion_timestamp.is_some()
+}
+
+/// Whether the pod was made so shortly ago that what ails it may be its start.
+pub fn is_young(pod: &Pod, now: Timestamp) -> bool {
+    let made = pod.metadata.creation_timestamp.as_ref();
+    made.is_some_and(|made| now.duration_since(made.0) < START)
 }
 
 /// Whether the pod is over: its owner replaces it, and it only waits to be cleaned up.

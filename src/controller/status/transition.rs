@@ -36,7 +36,7 @@ pub fn transitions(old: Option<&StackStatus>, new: &StackStatus) -> Vec<Transiti
         .map(|condition| Transition {
             type_: condition.type_.clone(),
             reason: condition.reason.clone(),
-            message: condition.message.clone(),
+            message: format!("{}: {}", condition.type_, condition.message),
             warning: is_warning(condition),
         })
         .collect()

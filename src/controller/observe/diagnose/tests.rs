@@ -60,6 +60,7 @@ impl Case {
             pods: &self.pods,
             claims: &self.claims,
             events: &self.events,
+            now: "2026-08-01T11:00:00Z".parse().unwrap(),
         });
         (finding.reason, finding.message)
     }
@@ -338,6 +339,21 @@ fn a_pod_that_does_not_go_is_named() {
         message.starts_with("pod shop-loki-0 is to be gone by 2026-08-01T10:05:00Z"),
         "{message}"
     );
+}
+
+#[test]
+fn what_every_start_goes_through_is_told_only_when_it_lasts() {
+    let unschedulable = json!({"phase": "Pending", "conditions": [{"type": "PodScheduled",
+        "status": "False", "reason": "Unschedulable", "message": "unbound claims"}]});
+    let mut case = Case::new(Component::Loki, 1).pod("shop-loki-0", unschedulable);
+    let made = |time: &str| Some(serde_json::from_value(json!(time)).unwrap());
+    case.pods[0].metadata.creation_timestamp = made("2026-08-01T10:59:50Z");
+    assert_eq!(
+        case.told(),
+        ("Starting", "pod shop-loki-0: is starting".into())
+    );
+    case.pods[0].metadata.creation_timestamp = made("2026-08-01T10:59:00Z");
+    assert_eq!(case.told().0, "Unschedulable");
 }
 
 #[test]

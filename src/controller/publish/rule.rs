@@ -1,0 +1,294 @@
+//! The statuses of rules. Several stacks write the same one, each its own entry: whoever writes
+//! takes the others' entries from the version it has, and the server refuses it when somebody has
+//! written since. Then it looks again.
+
+use std::collections::{BTreeSet, HashMap};
+
+use futures::{StreamExt, stream};
+use jiff::Timestamp;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use kube::{
+    Resource,
+    runtime::reflector::{ObjectRef, Store},
+};
+
+use super::{Publisher, TRIES, status_in, written::Base};
+use crate::{
+    api::{rule::AlertRule, status::RuleStatus},
+    controller::{
+        context::Guarded,
+        deliver::Listing,
+        error::Error,
+        status::{self, Subject},
+    },
+    resolve::RuleVerdict,
+};
+
+/// Statuses of rules written at the same time.
+const CONCURRENT: usize = 8;
+
+/// The stacks there are.
+#[derive(Clone, Debug)]
+pub struct Living(pub Store<Guarded>);
+
+impl Living {
+    /// Whether there is a stack, `namespace/name`.
+    #[must_use]
+    pub fn has(&self, stack: &str) -> bool {
+        stack.split_once('/').is_some_and(|(namespace, name)| {
+            let reference = ObjectRef::<Guarded>::new(name).within(namespace);
+            self.0.get(&reference).is_some()
+        })
+    }
+
+    /// Whether this very stack is there, not another one of its name.
+    #[must_use]
+    pub fn has_this(&self, stack: &Guarded) -> bool {
+        let found = self.0.get(&ObjectRef::from_obj(stack));
+        found.is_some_and(|found| found.meta().uid == stack.meta().uid)
+    }
+
+    /// The namespaces with a stack.
+    #[must_use]
+    pub fn namespaces(&self) -> BTreeSet<String> {
+        let stacks = self.0.state();
+        stacks
+            .iter()
+            .filter_map(|stack| stack.meta().namespace.clone())
+            .collect()
+    }
+}
+
+/// A stack that tells on rules what it did with them.
+#[derive(Debug)]
+pub struct Teller<'a> {
+    /// Its name: `namespace/name`.
+    pub stack: &'a str,
+    /// The rules that its processes have; none when they could not be asked.
+    pub listed: Option<&'a Listing>,
+    /// The stacks there are.
+    pub living: &'a Living,
+    /// The time.
+    pub now: Timestamp,
+}
+
+impl Teller<'_> {
+    /// The status of a rule after this stack has judged it; without a verdict it does not take it.
+    fn status(
+        &self,
+        old: Option<&RuleStatus>,
+        subject: Subject<'_>,
+        verdict: Option<&RuleVerdict>,
+    ) -> RuleStatus {
+        let own = verdict.map(|verdict| {
+            let listed = self.listed.and_then(|listed| {
+                let mut file = verdict.file.iter();
+                let has = file.any(|file| listed.files.contains(file));
+                (listed.proven || !has).then_some(has)
+            });
+            status::rule_in_stack(old, verdict, self.stack, listed, self.now)
+        });
+        let entries = status::entries(old, self.stack, own, |stack| self.living.has(stack));
+        status::rule_status(old, subject, entries, self.now)
+    }
+}
+
+impl Publisher {
+    /// Writes what a stack says of the rules in its reach. One that cannot be written does not
+    /// keep the others from it.
+    pub async fn rules(
+        &self,
+        teller: &Teller<'_>,
+        rules: &[AlertRule],
+        verdicts: &[RuleVerdict],
+    ) -> Result<(), Error> {
+        let verdicts: HashMap<_, _> = verdicts
+            .iter()
+            .map(|verdict| ((verdict.namespace.as_str(), verdict.name.as_str()), verdict))
+            .collect();
+        let mut writes = Vec::new();
+        for rule in rules {
+            let metadata = &rule.metadata;
+            let namespace = metadata.namespace.as_deref().unwrap_or_default();
+            let name = metadata.name.as_deref().unwrap_or_default();
+            let verdict = verdicts.get(&(namespace, name)).copied();
+            let subject = subject(metadata, rule.spec.rules.len());
+            let old = self.written.newest(metadata, rule.status.as_ref()).status;
+            if old.as_ref() != Some(&teller.status(old.as_ref(), subject, verdict)) {
+                writes.push(self.rule(teller, rule, verdict));
+            }
+        }
+        let mut writes = stream::iter(writes).buffer_unordered(CONCURRENT);
+        let mut told = Ok(());
+        while let Some(result) = writes.next().await {
+            told = told.and(result);
+        }
+        told
+    }
+
+    /// By the time of its turn another stack may have written the same status.
+    async fn rule(
+        &self,
+        teller: &Teller<'_>,
+        rule: &AlertRule,
+        verdict: Option<&RuleVerdict>,
+    ) -> Result<(), Error> {
+        let base = self.written.newest(&rule.metadata, rule.status.as_ref());
+        let subject = subject(&rule.metadata, rule.spec.rules.len());
+        let change = |old: Option<&RuleStatus>| Some(teller.status(old, subject, verdict));
+        self.settle(&rule.metadata, base, change).await
+    }
+
+    /// Says on a rule that cannot be decoded what a stack finds wrong with it.
+    pub async fn broken_rule(
+        &self,
+        teller: &Teller<'_>,
+        metadata: &ObjectMeta,
+        verdict: Option<&RuleVerdict>,
+    ) -> Result<(), Error> {
+        let Some(base) = self.newest(metadata).await? else {
+            return Ok(());
+        };
+        let subject = subject(metadata, 0);
+        self.settle(metadata, base, |old| {
+            Some(teller.status(old, subject, verdict))
+        })
+        .await
+    }
+
+    /// Takes from a rule what stacks said that are gone; without any stack in its namespace it
+    /// says so.
+    pub async fn without_the_gone(
+        &self,
+        rule: &AlertRule,
+        living: &Living,
+        is_claimed: bool,
+        now: Timestamp,
+    ) -> Result<(), Error> {
+        let metadata = &rule.metadata;
+        let base = self.written.newest(metadata, rule.status.as_ref());
+        let subject = subject(metadata, rule.spec.rules.len());
+        self.settle(metadata, base, |old| {
+            let entries = status::entries(old, "", None, |stack| living.has(stack));
+            let all_live = old.is_none_or(|old| old.stacks.len() == entries.len());
+            // The stack itself is about to judge what it has not judged yet.
+            let is_up_to_date = all_live && is_claimed;
+            (!is_up_to_date).then(|| status::rule_status(old, subject, entries, now))
+        })
+        .await
+    }
+
+    /// Forgets a rule that is gone.
+    pub fn forget_rule(&self, uid: &str) {
+        self.written.forget(uid);
+    }
+
+    /// Writes what `change` makes of the newest status, if it makes anything new of it.
+    async fn settle(
+        &self,
+        metadata: &ObjectMeta,
+        mut base: Base,
+        change: impl Fn(Option<&RuleStatus>) -> Option<RuleStatus>,
+    ) -> Result<(), Error> {
+        let mut tries = 0;
+        loop {
+            let old = base.status.as_ref();
+            let Some(new) = change(old).filter(|new| old != Some(new)) else {
+                return Ok(());
+            };
+            tries += 1;
+            let written = self
+                .patch::<AlertRule>(metadata, base.version.as_deref(), &new)
+                .await;
+            match written {
+                Ok(version) => {
+                    let new = Base::new(Some(new), version);
+                    self.written.remember(metadata, base.version, new);
+                    return Ok(());
+                }
+                Err(error) => match error.code() {
+                    Some(404) => return Ok(()),
+                    Some(409) if tries < TRIES => match self.newest(metadata).await? {
+                        Some(newest) => base = newest,
+                        None => return Ok(()),
+                    },
+                    _ => return Err(error),
+                },
+            }
+        }
+    }
+
+    /// The status that the server has; none when the rule is gone, or has a newer specification,
+    /// which wakes the stacks again.
+    async fn newest(&self, metadata: &ObjectMeta) -> Result<Option<Base>, Error> {
+        let found = self.read::<AlertRule>(metadata).await?;
+        let same = found.filter(|found| found.metadata.generation == metadata.generation);
+        Ok(same.map(|rule| Base::new(status_in(&rule), rule.metadata.resource_version)))
+    }
+}
+
+fn subject(metadata: &ObjectMeta, count: usize) -> Subject<'_> {
+    Subject {
+        namespace: metadata.namespace.as_deref().unwrap_or_default(),
+        generation: metadata.generation,
+        count,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use kube::{
+        core::DeserializeGuard,
+        runtime::{reflector, watcher::Event},
+    };
+
+    use super::*;
+    use crate::api::stack::MonitoringStack;
+
+    #[test]
+    fn a_changed_rule_is_loaded_once_the_processes_run_the_new_configuration() {
+        let (store, mut writer) = reflector::store::<Guarded>();
+        let mut stack = MonitoringStack::default();
+        stack.metadata.namespace = Some("ns".into());
+        stack.metadata.name = Some("main".into());
+        writer.apply_watcher_event(&Event::Apply(DeserializeGuard(Ok(stack))));
+        let living = Living(store);
+        let judged = |old: Option<&RuleStatus>, generation, proven| {
+            let verdict = RuleVerdict {
+                namespace: "ns".into(),
+                name: "rule".into(),
+                generation: Some(generation),
+                count: 1,
+                file: Some("f.yaml".into()),
+                problems: vec![],
+            };
+            let listing = Listing {
+                files: BTreeSet::from(["f.yaml".into()]),
+                proven,
+            };
+            let teller = Teller {
+                stack: "ns/main",
+                listed: Some(&listing),
+                living: &living,
+                now: Timestamp::UNIX_EPOCH,
+            };
+            let subject = Subject {
+                namespace: "ns",
+                generation: verdict.generation,
+                count: 1,
+            };
+            teller.status(old, subject, Some(&verdict))
+        };
+        let loaded = |status: &RuleStatus| status.stacks.first().map(|entry| entry.loaded);
+        let first = judged(None, 1, true);
+        assert_eq!(loaded(&first), Some(true));
+        // Prometheus refuses the new configuration and goes on with the old content of the file.
+        let edited = judged(Some(&first), 2, false);
+        assert_eq!(loaded(&edited), Some(false));
+        // The others' content is the one that was loaded before.
+        assert_eq!(loaded(&judged(Some(&first), 1, false)), Some(true));
+        assert_eq!(loaded(&judged(Some(&edited), 2, true)), Some(true));
+    }
+}
