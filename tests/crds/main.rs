@@ -28,7 +28,6 @@ async fn a_current_server_takes_the_custom_resources_and_judges_by_them() {
     the_crds_are_taken_without_a_word(&server).await;
     every_sample_is_taken_without_a_word(&server).await;
     what_is_wrong_is_refused_with_its_place_and_reason(&server).await;
-    absent_may_be_written_as_null(&server).await;
     a_stack_may_go_back_to_an_empty_spec(&server).await;
     explain_has_the_fields(&server).await;
 }
@@ -183,16 +182,6 @@ async fn what_is_wrong_is_refused_with_its_place_and_reason(server: &Server) {
             refused,
             "{object} should be refused with '{reason}': {answer:#?}"
         );
-    }
-}
-
-/// What templates leave empty comes as null, also where a rule asks whether a field is there.
-async fn absent_may_be_written_as_null(server: &Server) {
-    let chat = json!({"name": "chat", "slack": null, "webhook": {"url": "http://example.org"}});
-    let spec = json!({"metrics": null, "alerting": {"receivers": [chat], "image": null}});
-    let record = json!({"expr": "up", "record": "up:all", "alert": null, "for": null});
-    for object in [stack("nulls", &spec), rule(&record)] {
-        assert_taken("nulls", &server.apply(&path(&object), &object).await);
     }
 }
 
