@@ -121,7 +121,7 @@ fn group(rest: &[char]) -> Result<usize, &'static str> {
     }
 }
 
-fn is_set(c: &char) -> bool {
+fn is_set(c: char) -> bool {
     matches!(c, 'd' | 'D' | 's' | 'S' | 'w' | 'W' | 'p' | 'P')
 }
 
@@ -141,11 +141,11 @@ fn class(rest: &[char]) -> Result<usize, &'static str> {
                 return Err("a doubled &, - or ~ within a class: escape it");
             }
             '-' if after_set && next != Some(&']') => return Err(RANGE),
-            '-' if next == Some(&'\\') && rest.get(at + 2).is_some_and(is_set) => {
+            '-' if next == Some(&'\\') && rest.get(at + 2).copied().is_some_and(is_set) => {
                 return Err(RANGE);
             }
             '\\' => {
-                after_set = next.is_some_and(is_set);
+                after_set = next.copied().is_some_and(is_set);
                 at += 1 + escape(rest.get(at + 1..).unwrap_or(&[]))?;
                 continue;
             }
