@@ -121,10 +121,16 @@ fn group(rest: &[char]) -> Result<usize, &'static str> {
     }
 }
 
+fn is_set(c: char) -> bool {
+    matches!(c, 'd' | 'D' | 's' | 'S' | 'w' | 'W' | 'p' | 'P')
+}
+
 /// The length of a class after its `[`.
 fn class(rest: &[char]) -> Result<usize, &'static str> {
+    const RANGE: &str = "a range with a class in it: escape the -";
     let mut at = usize::from(rest.first() == Some(&'^'));
     let first = at;
+    let mut after_set = false;
     while let Some(&c) = rest.get(at) {
         let next = rest.get(at + 1);
         match c {
@@ -134,19 +140,19 @@ fn class(rest: &[char]) -> Result<usize, &'static str> {
             '&' | '~' | '-' if next == Some(&c) => {
                 return Err("a doubled &, - or ~ within a class: escape it");
             }
-            '-' if at > first && next.is_some_and(|&c| c != ']') => {
-                let range_of_class = rest.get(at - 2..at).is_some_and(|before| {
-                    before.first() == Some(&'\\')
-                        && before.last().is_some_and(char::is_ascii_alphabetic)
-                });
-                if range_of_class {
-                    return Err("a range from a class: escape the -");
-                }
-                at += 1;
+            '-' if after_set && next != Some(&']') => return Err(RANGE),
+            '-' if next == Some(&'\\') && rest.get(at + 2).copied().is_some_and(is_set) => {
+                return Err(RANGE);
             }
-            '\\' => at += 1 + escape(rest.get(at + 1..).unwrap_or(&[]))?,
-            _ => at += 1,
+            '\\' => {
+                after_set = next.copied().is_some_and(is_set);
+                at += 1 + escape(rest.get(at + 1..).unwrap_or(&[]))?;
+                continue;
+            }
+            _ => {}
         }
+        after_set = false;
+        at += 1;
     }
     Err("a class is not closed")
 }

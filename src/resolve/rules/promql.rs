@@ -75,14 +75,14 @@ fn walk(expr: &Expr) -> Result<(), String> {
             }
             Expr::Paren(paren) => open.push(&paren.expr),
             Expr::Subquery(subquery) => {
-                bounded(subquery.range)?;
-                bounded(subquery.step.unwrap_or_default())?;
+                range(subquery.range)?;
+                subquery.step.map_or(Ok(()), range)?;
                 modifiers(subquery.offset.as_ref(), subquery.at.as_ref())?;
                 open.push(&subquery.expr);
             }
             Expr::VectorSelector(selector) => vector(selector)?,
             Expr::MatrixSelector(matrix) => {
-                bounded(matrix.range)?;
+                range(matrix.range)?;
                 vector(&matrix.vs)?;
             }
             Expr::Call(call) => {
@@ -130,6 +130,14 @@ fn modifiers(offset: Option<&Offset>, at: Option<&AtModifier>) -> Result<(), Str
         return Err("the time after @ is out of bounds".into());
     }
     Ok(())
+}
+
+/// What stands in brackets.
+fn range(length: Duration) -> Result<(), String> {
+    if length < Duration::from_millis(1) {
+        return Err("a range is zero: write such as 5m".into());
+    }
+    bounded(length)
 }
 
 fn bounded(length: Duration) -> Result<(), String> {
