@@ -43,12 +43,14 @@ pub fn crds() -> Vec<CustomResourceDefinition> {
     crds
 }
 
-/// Takes back that an absent field may also be written as null. Servers publish such a field
-/// without its type, so that `kubectl explain` shows nothing of it and a client's own check lets
-/// misspelt fields below it pass.
+/// Takes back that an absent field may also be written as null: old servers publish such a field
+/// without its type, so that `kubectl explain` shows nothing of it. Objects keep it, since current
+/// servers make a null of one that server-side apply empties, and would then refuse it.
 #[cfg(feature = "controller")]
 fn without_null(schema: &mut JSONSchemaProps) {
-    schema.nullable = None;
+    if schema.type_.as_deref() != Some("object") {
+        schema.nullable = None;
+    }
     if let Some(values) = &mut schema.enum_ {
         values.retain(|value| !value.0.is_null());
     }

@@ -116,7 +116,7 @@ pub struct MetricsSpec {
     pub resources: Option<Resources>,
     /// Labels on everything that leaves this Prometheus: alerts, remote writes.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    #[schemars(extend("maxProperties" = 32))]
+    #[schemars(extend("maxProperties" = 32, "default" = {}))]
     pub external_labels: BTreeMap<String, ExternalLabelValue>,
     /// Where samples are sent as well.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -237,7 +237,7 @@ pub struct AgentSpec {
     pub resources: Option<Resources>,
     /// Labels a node must have to be watched; every node when absent.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    #[schemars(extend("maxProperties" = 32))]
+    #[schemars(extend("maxProperties" = 32, "default" = {}))]
     pub node_selector: BTreeMap<String, LabelValue>,
     /// The PriorityClass of the agents.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -125,7 +125,7 @@ pub enum WhenDeleted {
 pub struct Scheduling {
     /// Labels a node must have.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    #[schemars(extend("maxProperties" = 32))]
+    #[schemars(extend("maxProperties" = 32, "default" = {}))]
     pub node_selector: BTreeMap<String, LabelValue>,
     /// Taints that are tolerated.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
