@@ -4,10 +4,16 @@
 
 #[path = "agent/beside.rs"]
 mod beside;
+#[path = "agent/compare.rs"]
+mod compare;
 #[path = "agent/contained.rs"]
 mod contained;
 #[path = "support/exposition.rs"]
 mod exposition;
+#[path = "agent/recorded.rs"]
+mod recorded;
+#[path = "support/tree.rs"]
+mod tree;
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -148,6 +154,80 @@ fn a_disabled_collector_is_gone() {
         scrape.value("node_scrape_collector_success{collector=\"cpu\"}"),
         Some(1.0)
     );
+}
+
+#[test]
+fn a_changed_configuration_is_followed_without_a_restart() {
+    let folder = tempfile::tempdir().unwrap();
+    let config = folder.path().join("agent.yaml");
+    let write = |text: &str| {
+        let next = folder.path().join("next");
+        std::fs::write(&next, text).unwrap();
+        std::fs::rename(next, &config).unwrap();
+    };
+    write("node: {disable: [vmstat]}");
+    let agent = Running::start(AgentArgs {
+        config: Some(config.clone()),
+        ..args()
+    });
+    let success = |name: &str| {
+        let series = format!("node_scrape_collector_success{{collector=\"{name}\"}}");
+        agent.scrape().value(&series)
+    };
+    let right = || {
+        let own = Scrape::parse(&body(agent.admin, "/metrics"));
+        own.value("masthead_agent_config_last_reload_successful")
+    };
+    assert_eq!((success("vmstat"), success("tcpstat")), (None, None));
+    write("node: {enable: [tcpstat], netdev: {devices: {include: ^lo$}}}");
+    assert_eq!(
+        (success("vmstat"), success("tcpstat")),
+        (Some(1.0), Some(1.0))
+    );
+    let received = "node_network_receive_bytes_total{";
+    let scrape = agent.scrape();
+    let devices = scrape
+        .series
+        .keys()
+        .filter(|series| series.starts_with(received));
+    assert_eq!(
+        devices.collect::<Vec<_>>(),
+        ["node_network_receive_bytes_total{device=\"lo\"}"]
+    );
+    assert_eq!(right(), Some(1.0));
+    write("node: {enable: [tcpstats]}");
+    assert_eq!(
+        (success("vmstat"), success("tcpstat")),
+        (Some(1.0), Some(1.0))
+    );
+    assert_eq!(right(), Some(0.0));
+}
+
+#[test]
+fn scrapers_beyond_the_limit_wait_or_are_refused_and_the_agent_goes_on() {
+    let agent = Running::start(args());
+    let idle: Vec<TcpStream> = (0..120)
+        .map(|_| TcpStream::connect(agent.node).unwrap())
+        .collect();
+    let begin = std::time::Instant::now();
+    let scrapers: Vec<_> = (0..100)
+        .map(|_| {
+            let address = agent.node;
+            std::thread::spawn(move || get(address, "/metrics").unwrap())
+        })
+        .collect();
+    for scraper in scrapers {
+        let response = scraper.join().unwrap();
+        let well = response.starts_with("HTTP/1.0 200") || response.starts_with("HTTP/1.0 503");
+        assert!(well, "{response}");
+    }
+    assert!(
+        begin.elapsed() < Duration::from_secs(10),
+        "{:?}",
+        begin.elapsed()
+    );
+    drop(idle);
+    assert!(!agent.scrape().series.is_empty());
 }
 
 #[tokio::test]

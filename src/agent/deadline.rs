@@ -7,8 +7,8 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{self, RecvTimeoutError, Sender};
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::sync::mpsc::{self, Sender};
+use std::sync::{Arc, Condvar, Mutex, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
 /// A job to run once.
@@ -100,7 +100,21 @@ struct Queued<T> {
     job: Job<T>,
 }
 
-type Queue<T> = Arc<Mutex<VecDeque<Queued<T>>>>;
+/// What the threads of one run share. They store their results here and wake nobody but with the
+/// last one: a wake-up for each costs more than most of the jobs.
+struct Shared<T> {
+    state: Mutex<State<T>>,
+    finished: Condvar,
+}
+
+/// The jobs of a run by name.
+type Tracked = Vec<(String, Arc<Progress>)>;
+
+struct State<T> {
+    queue: VecDeque<Queued<T>>,
+    results: Vec<Option<T>>,
+    unfinished: usize,
+}
 
 impl Runner {
     /// A runner whose runs end after `deadline` at the latest.
@@ -118,31 +132,31 @@ impl Runner {
     /// One thread does all the work while it flows. When it stalls, more join, twice as many each
     /// time, so that many hung jobs do not keep the others from being done in time.
     pub fn run<T: Send + 'static>(&self, jobs: Vec<(String, Job<T>)>) -> Vec<Option<T>> {
-        let mut results: Vec<Option<T>> = jobs.iter().map(|_| None).collect();
-        let (queue, tracked) = self.enqueue(jobs);
-        let (sender, receiver) = mpsc::channel();
         let end = Instant::now() + self.deadline;
         let stall = self.deadline / 10;
-        let mut unfinished = tracked.len();
-        let mut threads = self.start(1, &queue, &sender);
-        while unfinished > 0 && threads > 0 {
-            let wait = stall.min(end.saturating_duration_since(Instant::now()));
-            match receiver.recv_timeout(wait) {
-                Ok((index, result)) => {
-                    unfinished -= 1;
-                    if let Some(slot) = results.get_mut(index) {
-                        *slot = Some(result);
-                    }
-                }
-                Err(RecvTimeoutError::Timeout) if Instant::now() < end => {
-                    let more = threads.min(MOST_THREADS - threads);
-                    threads += self.start(more, &queue, &sender);
-                }
-                Err(_) => break,
+        let (shared, tracked) = self.enqueue(jobs);
+        let mut threads = self.start(1, &shared);
+        let mut state = lock(&shared.state);
+        while state.unfinished > 0 && threads > 0 {
+            let now = Instant::now();
+            if now >= end {
+                break;
+            }
+            let unfinished = state.unfinished;
+            let wait = stall.min(end - now);
+            let waited = shared.finished.wait_timeout(state, wait);
+            state = waited.unwrap_or_else(PoisonError::into_inner).0;
+            if state.unfinished == unfinished {
+                let more = threads.min(MOST_THREADS - threads).min(state.queue.len());
+                drop(state);
+                threads += self.start(more, &shared);
+                state = lock(&shared.state);
             }
         }
         // What nobody started is dropped, which lets the threads that hang end when they return.
-        lock(&queue).clear();
+        state.queue.clear();
+        let results = std::mem::take(&mut state.results);
+        drop(state);
         let missed = |(name, progress): (String, Arc<Progress>)| {
             let hangs =
                 progress.started.load(Ordering::Acquire) && !progress.done.load(Ordering::Acquire);
@@ -153,9 +167,10 @@ impl Runner {
     }
 
     /// Queues every job but those that still hang.
-    fn enqueue<T>(&self, jobs: Vec<(String, Job<T>)>) -> (Queue<T>, Vec<(String, Arc<Progress>)>) {
+    fn enqueue<T>(&self, jobs: Vec<(String, Job<T>)>) -> (Arc<Shared<T>>, Tracked) {
         let mut hanging = lock(&self.hanging);
         hanging.retain(|_, progress| !progress.done.load(Ordering::Acquire));
+        let results = jobs.iter().map(|_| None).collect();
         let mut queue = VecDeque::with_capacity(jobs.len());
         let mut tracked = Vec::with_capacity(jobs.len());
         for (index, (name, job)) in jobs.into_iter().enumerate() {
@@ -169,21 +184,21 @@ impl Runner {
                 });
             }
         }
-        (Arc::new(Mutex::new(queue)), tracked)
+        let state = Mutex::new(State {
+            unfinished: queue.len(),
+            queue,
+            results,
+        });
+        let finished = Condvar::new();
+        (Arc::new(Shared { state, finished }), tracked)
     }
 
-    /// Starts threads, no more than there are jobs left; returns how many.
-    fn start<T: Send + 'static>(
-        &self,
-        count: usize,
-        queue: &Queue<T>,
-        sender: &Sender<(usize, T)>,
-    ) -> usize {
-        let count = count.min(lock(queue).len());
+    /// Starts threads; returns how many.
+    fn start<T: Send + 'static>(&self, count: usize, shared: &Arc<Shared<T>>) -> usize {
         let started = (0..count).map_while(|_| {
-            let (queue, sender) = (queue.clone(), sender.clone());
+            let shared = shared.clone();
             self.workers
-                .run(Box::new(move || work(&queue, &sender)))
+                .run(Box::new(move || work(&shared)))
                 .inspect_err(|error| tracing::warn!(%error, "cannot start a thread"))
                 .ok()
         });
@@ -191,9 +206,9 @@ impl Runner {
     }
 }
 
-fn work<T>(queue: &Queue<T>, sender: &Sender<(usize, T)>) {
+fn work<T>(shared: &Shared<T>) {
     loop {
-        let next = lock(queue).pop_front();
+        let next = lock(&shared.state).queue.pop_front();
         let Some(Queued {
             index,
             progress,
@@ -205,8 +220,14 @@ fn work<T>(queue: &Queue<T>, sender: &Sender<(usize, T)>) {
         progress.started.store(true, Ordering::Release);
         let result = job();
         progress.done.store(true, Ordering::Release);
-        if sender.send((index, result)).is_err() {
-            return;
+        let mut state = lock(&shared.state);
+        state.unfinished -= 1;
+        // Gone when the run has ended without this job.
+        if let Some(slot) = state.results.get_mut(index) {
+            *slot = Some(result);
+        }
+        if state.unfinished == 0 {
+            shared.finished.notify_one();
         }
     }
 }

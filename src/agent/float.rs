@@ -15,6 +15,9 @@ pub fn push(text: &mut String, scratch: &mut String, value: f64) {
     if value == 0.0 {
         return text.push('0');
     }
+    if let Some(whole) = small_integer(value) {
+        return push_whole(text, value.is_sign_negative(), whole);
+    }
     scratch.clear();
     // Writing to a String cannot fail; the parse cannot either, as `{:e}` always has an exponent.
     if write!(scratch, "{value:e}").is_ok()
@@ -23,6 +26,52 @@ pub fn push(text: &mut String, scratch: &mut String, value: f64) {
     {
         push_scientific(text, mantissa, exponent);
     }
+}
+
+/// The amount of a whole number below 2^53, which most figures are: its digits are those of the
+/// integer, with no need to search for the shortest that read back.
+fn small_integer(value: f64) -> Option<u64> {
+    const MOST: f64 = (1_u64 << 53) as f64;
+    let amount = value.abs();
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        clippy::float_cmp,
+        reason = "it is whole and in range"
+    )]
+    (amount < MOST && amount.trunc() == amount).then_some(amount as u64)
+}
+
+fn push_whole(text: &mut String, negative: bool, mut whole: u64) {
+    if negative {
+        text.push('-');
+    }
+    if whole < 1_000_000 {
+        return push_integer(text, whole);
+    }
+    let mut exponent = 0;
+    let mut power = 1;
+    while whole / power >= 10 {
+        power *= 10;
+        exponent += 1;
+    }
+    while whole.is_multiple_of(10) {
+        whole /= 10;
+        power /= 10;
+    }
+    push_integer(text, whole / power);
+    if power > 1 {
+        text.push('.');
+        let rest = whole % power;
+        // The zeros between the point and the first digit that is none.
+        while power >= 10 && rest < power / 10 {
+            text.push('0');
+            power /= 10;
+        }
+        push_integer(text, rest);
+    }
+    text.push_str(if exponent < 10 { "e+0" } else { "e+" });
+    push_integer(text, exponent);
 }
 
 fn push_scientific(text: &mut String, mantissa: &str, exponent: i32) {
@@ -59,16 +108,17 @@ fn push_scientific(text: &mut String, mantissa: &str, exponent: i32) {
             if exponent < 10 {
                 text.push('0');
             }
-            push_integer(text, exponent);
+            push_integer(text, exponent.into());
         }
     }
 }
 
-fn push_integer(text: &mut String, value: u32) {
+fn push_integer(text: &mut String, value: u64) {
     if value >= 10 {
         push_integer(text, value / 10);
     }
-    text.extend(char::from_digit(value % 10, 10));
+    let digit = u8::try_from(value % 10).unwrap_or_default();
+    text.push(char::from(b'0' + digit));
 }
 
 #[cfg(test)]
@@ -120,6 +170,21 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn whole_numbers_are_written_as_the_general_way_writes_them(
+            whole in prop_oneof![0_u64..10_000_000, 0_u64..1 << 53],
+            zeros in 0_u32..6,
+            negative in any::<bool>(),
+        ) {
+            let whole = whole / 10_u64.pow(zeros) * 10_u64.pow(zeros);
+            prop_assume!(whole > 0);
+            let value = if negative { -(whole as f64) } else { whole as f64 };
+            let (mut general, scientific) = (String::new(), format!("{value:e}"));
+            let (mantissa, exponent) = scientific.split_once('e').unwrap();
+            push_scientific(&mut general, mantissa, exponent.parse().unwrap());
+            prop_assert_eq!(go(value), general);
+        }
+
         #[test]
         fn every_float_reads_back_as_itself(value in any::<f64>()) {
             let read: f64 = go(value).parse().unwrap();

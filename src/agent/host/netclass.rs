@@ -2,17 +2,24 @@
 //!
 //! The host's sysfs shows the host's devices, whatever network namespace the reader is in.
 
+use std::collections::BTreeMap;
+use std::sync::{Mutex, PoisonError};
+
 use super::filter::{Filter, nothing};
 use crate::agent::collector::{CollectError, Collector};
 use crate::agent::exposition::{Exposition, Kind};
-use crate::agent::roots::Folder;
-use crate::agent::roots::Roots;
+use crate::agent::roots::{Folder, Gone, Kept, Roots};
 use crate::api::agent_config::DevicesConfig;
+
+/// Devices whose files stay open: those of a plain host. Of a host with hundreds of containers the
+/// others' are opened each time, as every open file takes a page of the kernel's memory.
+const MOST_KEPT: usize = 16;
 
 /// What each network device is.
 #[derive(Debug)]
 pub struct Netclass {
     devices: Filter,
+    kept: Mutex<BTreeMap<String, Files>>,
 }
 
 impl Netclass {
@@ -22,7 +29,38 @@ impl Netclass {
     /// When a filter is wrong.
     pub fn new(config: &DevicesConfig) -> anyhow::Result<Self> {
         let devices = Filter::new(&config.devices, "netclass.devices", nothing)?;
-        Ok(Self { devices })
+        let kept = Mutex::default();
+        Ok(Self { devices, kept })
+    }
+
+    fn read(&self, roots: &Roots) -> Result<Vec<Device>, CollectError> {
+        let net = roots.sys_folder("class/net")?;
+        let mut names = net.names()?;
+        names.retain(|name| !self.devices.ignores(name));
+        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        kept.retain(|name, _| names.contains(name));
+        let mut devices = Vec::with_capacity(names.len());
+        for name in names {
+            let known = kept.remove(&name).map(|files| (files.read(&name), files));
+            let (device, files) = match known {
+                Some((Ok(device), files)) => (device, files),
+                // New, or another device under a known name.
+                Some((Err(Gone), _)) | None => {
+                    let Some(files) = net.folder(&name).map(|folder| Files::open(&folder)) else {
+                        continue;
+                    };
+                    let Ok(device) = files.read(&name) else {
+                        continue;
+                    };
+                    (device, files)
+                }
+            };
+            devices.push(device);
+            if kept.len() < MOST_KEPT {
+                kept.insert(name, files);
+            }
+        }
+        Ok(devices)
     }
 }
 
@@ -161,13 +199,7 @@ impl Collector for Netclass {
     }
 
     fn collect(&self, roots: &Roots, out: &mut Exposition) -> Result<(), CollectError> {
-        let net = roots.sys_folder("class/net")?;
-        let mut names = net.names()?;
-        names.retain(|name| !self.devices.ignores(name));
-        let devices: Vec<Device> = names
-            .into_iter()
-            .filter_map(|name| Some(read(&net.folder(&name)?, name)))
-            .collect();
+        let devices = self.read(roots)?;
         for (column, (_, name, help, kind)) in NUMBERS.iter().enumerate() {
             let mut family = out.family(name, help, *kind);
             for device in &devices {
@@ -199,25 +231,53 @@ impl Collector for Netclass {
     }
 }
 
-/// A device refuses what makes no sense for it, such as the speed of the loopback device: then
-/// that series is missing.
-fn read(folder: &Folder, name: String) -> Device {
-    let text = |file| folder.text(file).unwrap_or_default();
-    let state = text("operstate");
-    let mut numbers = NUMBERS.map(|(file, ..)| match file {
-        "up" => None,
-        file => folder.parse(file, parse),
-    });
-    numbers[UP] = Some(i64::from(state == "up"));
-    numbers[SPEED] = numbers[SPEED].map(|speed| speed.saturating_mul(BYTES_PER_MEGABIT));
-    Device {
-        name,
-        numbers,
-        address: text("address"),
-        broadcast: text("broadcast"),
-        duplex: text("duplex"),
-        alias: text("ifalias"),
-        state,
+/// The files behind the labels of the information series.
+const TEXTS: [&str; 5] = ["address", "broadcast", "duplex", "ifalias", "operstate"];
+
+/// The open files of one device; none for those that it lacks.
+#[derive(Debug)]
+struct Files {
+    numbers: [Option<Kept>; NUMBERS.len()],
+    texts: [Option<Kept>; TEXTS.len()],
+}
+
+impl Files {
+    fn open(folder: &Folder) -> Self {
+        Self {
+            numbers: NUMBERS.map(|(file, ..)| folder.keep(file)),
+            texts: TEXTS.map(|file| folder.keep(file)),
+        }
+    }
+
+    /// A device refuses what makes no sense for it, such as the speed of the loopback device: then
+    /// that series is missing.
+    fn read(&self, name: &str) -> Result<Device, Gone> {
+        let text = |file: &Option<Kept>| match file {
+            Some(file) => file.parse(|text| Some(text.to_owned())),
+            None => Ok(None),
+        };
+        let [address, broadcast, duplex, alias, state] = self
+            .texts
+            .each_ref()
+            .map(|file| Ok(text(file)?.unwrap_or_default()));
+        let state: String = state?;
+        let mut numbers = [None; NUMBERS.len()];
+        for (number, file) in numbers.iter_mut().zip(&self.numbers) {
+            if let Some(file) = file {
+                *number = file.parse(parse)?;
+            }
+        }
+        numbers[UP] = Some(i64::from(state == "up"));
+        numbers[SPEED] = numbers[SPEED].map(|speed: i64| speed.saturating_mul(BYTES_PER_MEGABIT));
+        Ok(Device {
+            name: name.to_owned(),
+            numbers,
+            address: address?,
+            broadcast: broadcast?,
+            duplex: duplex?,
+            alias: alias?,
+            state,
+        })
     }
 }
 
