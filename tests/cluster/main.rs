@@ -13,9 +13,21 @@
 
 mod faults;
 mod steps;
+mod steps_containers;
 mod support;
 
 use support::Cluster;
+
+/// For a developer: an agent of this tree on the machine of a cluster that runs another one.
+#[tokio::test]
+async fn an_agent_beside_the_cluster_tells_its_containers() {
+    if std::env::var_os("MASTHEAD_TEST_AGENT").is_none() {
+        return;
+    }
+    let cluster = Cluster::connect().await;
+    steps_containers::containers_are_told_as_the_kubelet_tells_them(&cluster).await;
+    steps_containers::a_known_load_shows_its_figures(&cluster).await;
+}
 
 #[tokio::test]
 async fn a_stack_on_a_real_cluster_does_what_its_users_expect() {
@@ -25,6 +37,8 @@ async fn a_stack_on_a_real_cluster_does_what_its_users_expect() {
     }
     let cluster = Cluster::connect().await;
     steps::the_agents_series_are_in_prometheus(&cluster).await;
+    steps_containers::containers_are_told_as_the_kubelet_tells_them(&cluster).await;
+    steps_containers::a_known_load_shows_its_figures(&cluster).await;
     steps::status_tells_what_runs(&cluster).await;
     steps::drift_is_put_back(&cluster).await;
     steps::a_reloadable_field_rolls_nothing(&cluster).await;

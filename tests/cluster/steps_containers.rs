@@ -1,0 +1,272 @@
+//! The containers' series beside those of the kubelet's cAdvisor, and those of a known load.
+
+use std::{collections::BTreeMap, process::Command, time::Duration};
+
+use k8s_openapi::api::core::v1::{Namespace, Node, Pod};
+use kube::{
+    Api, ResourceExt,
+    api::{DeleteParams, ListParams, PostParams},
+};
+use serde_json::json;
+
+use crate::support::{Cluster, NAMESPACE, STACK, eventually};
+
+const LOAD: &str = "masthead-load";
+/// The kubelet tells figures that may be this old.
+const KUBELET_AGE: Duration = Duration::from_secs(20);
+
+/// Samples by name and sorted labels; empty labels are none.
+type Samples = BTreeMap<(String, BTreeMap<String, String>), f64>;
+
+/// Every series that the kubelet has of pods and containers is there, with equal labels, and its
+/// value lies between two of the kubelet's, or near them where it goes up and down.
+pub async fn containers_are_told_as_the_kubelet_tells_them(cluster: &Cluster) {
+    start_load(cluster).await;
+    let mut wrong = Vec::new();
+    // A container that starts or ends in between shows on one side only.
+    for _ in 0..4 {
+        let before = parse(&kubelet(cluster).await);
+        tokio::time::sleep(KUBELET_AGE).await;
+        let ours = parse(&agent(cluster).await);
+        tokio::time::sleep(KUBELET_AGE).await;
+        let after = parse(&kubelet(cluster).await);
+        wrong = differences(&before, &ours, &after);
+        if wrong.is_empty() {
+            return;
+        }
+    }
+    panic!("{} differences:\n{}", wrong.len(), wrong.join("\n"));
+}
+
+/// 30 % of a core, 64 MiB, and a container that is killed again and again.
+pub async fn a_known_load_shows_its_figures(cluster: &Cluster) {
+    let value = |samples: &Samples, name: &str, container: &str| {
+        let found = samples.iter().find(|((known, labels), _)| {
+            let is = |label: &str, value: &str| labels.get(label).is_some_and(|it| it == value);
+            known == name && is("pod", "load") && is("container", container)
+        });
+        found.map(|(_, value)| *value)
+    };
+    let usage =
+        |samples: &Samples| value(samples, "container_cpu_usage_seconds_total", "burn").unwrap();
+    let (from, begin) = (parse(&agent(cluster).await), tokio::time::Instant::now());
+    tokio::time::sleep(Duration::from_secs(20)).await;
+    let to = parse(&agent(cluster).await);
+    let cores = (usage(&to) - usage(&from)) / begin.elapsed().as_secs_f64();
+    assert!((cores - 0.3).abs() < 0.05, "{cores} cores instead of 0.3");
+
+    let mib = value(&to, "container_memory_working_set_bytes", "hold").unwrap() / 1_048_576.0;
+    assert!((64.0..80.0).contains(&mib), "{mib} MiB instead of 64");
+    let quota = value(&to, "container_spec_cpu_quota", "burn");
+    assert_eq!(quota, Some(30_000.0));
+
+    let counted = |samples: &Samples, name| value(samples, name, "killed");
+    eventually("a kill is counted, and stays over the restart", || async {
+        let now = parse(&agent(cluster).await);
+        let kills = counted(&now, "container_oom_events_total")?;
+        let restarts = counted(&now, "masthead_container_restarts_total")?;
+        (kills >= 2.0 && restarts >= 1.0).then_some(())
+    })
+    .await;
+    let namespaces: Api<Namespace> = Api::all(cluster.client.clone());
+    namespaces
+        .delete(LOAD, &DeleteParams::default())
+        .await
+        .unwrap();
+}
+
+async fn start_load(cluster: &Cluster) {
+    let namespaces: Api<Namespace> = Api::all(cluster.client.clone());
+    let namespace = serde_json::from_value(json!({"metadata": {"name": LOAD}})).unwrap();
+    drop(namespaces.create(&PostParams::default(), &namespace).await);
+    let pods: Api<Pod> = Api::namespaced(cluster.client.clone(), LOAD);
+    let stack: Api<Pod> = Api::namespaced(cluster.client.clone(), NAMESPACE);
+    // An image that is on the node and has a shell.
+    let image = stack.get(&format!("{STACK}-prometheus-0")).await.unwrap();
+    let image = image.spec.unwrap().containers[0].image.clone();
+    let container = |name: &str, script: &str, cpu: &str, memory: &str| {
+        json!({
+            "name": name, "image": image, "imagePullPolicy": "IfNotPresent",
+            "command": ["/bin/sh", "-c", script],
+            "resources": {"limits": {"cpu": cpu, "memory": memory}, "requests": {"cpu": "10m", "memory": "8Mi"}},
+        })
+    };
+    // A last command would take the shell's place, and its memory.
+    let hold = "x=$(head -c 64m /dev/zero | tr '\\0' x); while :; do sleep 1000; done";
+    let pod = json!({"metadata": {"name": "load"}, "spec": {
+        "terminationGracePeriodSeconds": 0,
+        "containers": [
+            container("burn", "while :; do :; done", "300m", "32Mi"),
+            container("hold", hold, "500m", "256Mi"),
+            container("killed", &format!("sleep 3; {hold}"), "500m", "24Mi"),
+        ],
+    }});
+    let pod: Pod = serde_json::from_value(pod).unwrap();
+    drop(pods.create(&PostParams::default(), &pod).await);
+    eventually("the load runs", || async {
+        let status = pods.get("load").await.ok()?.status?;
+        let statuses = status.container_statuses?;
+        let kills = statuses.iter().any(|it| it.restart_count > 0);
+        (kills && statuses.iter().filter(|it| it.ready).count() >= 2).then_some(())
+    })
+    .await;
+}
+
+async fn kubelet(cluster: &Cluster) -> String {
+    let nodes: Api<Node> = Api::all(cluster.client.clone());
+    let node = nodes.list(&ListParams::default()).await.unwrap().items[0].name_any();
+    let path = format!("/api/v1/nodes/{node}/proxy/metrics/cadvisor");
+    let request = axum::http::Request::get(path).body(Vec::new()).unwrap();
+    cluster.client.request_text(request).await.unwrap()
+}
+
+/// The agent's own, or one outside of the cluster that a developer runs.
+async fn agent(cluster: &Cluster) -> String {
+    let url = match std::env::var("MASTHEAD_TEST_AGENT") {
+        Ok(url) => url,
+        Err(_) => {
+            let pods: Api<Pod> = Api::namespaced(cluster.client.clone(), NAMESPACE);
+            let labels =
+                format!("app.kubernetes.io/instance={STACK},app.kubernetes.io/component=agent");
+            let pods = pods
+                .list(&ListParams::default().labels(&labels))
+                .await
+                .unwrap();
+            let address = pods.items[0]
+                .status
+                .as_ref()
+                .unwrap()
+                .pod_ip
+                .clone()
+                .unwrap();
+            format!("http://{address}:8081/metrics/cadvisor")
+        }
+    };
+    let answer = Command::new("curl")
+        .args(["-sSf", "--max-time", "5", &url])
+        .output()
+        .unwrap();
+    assert!(answer.status.success(), "{url}: {answer:?}");
+    String::from_utf8(answer.stdout).unwrap()
+}
+
+fn parse(text: &str) -> Samples {
+    let line = |line: &str| {
+        let (series, rest) = match line.split_once('{') {
+            Some((name, rest)) => {
+                let (labels, value) = rest.rsplit_once("} ")?;
+                ((name.to_owned(), labels_of(labels)), value)
+            }
+            None => {
+                let (name, value) = line.split_once(' ')?;
+                ((name.to_owned(), BTreeMap::new()), value)
+            }
+        };
+        // The kubelet adds its time.
+        Some((series, rest.split(' ').next()?.parse().ok()?))
+    };
+    text.lines()
+        .filter(|line| !line.starts_with('#'))
+        .filter_map(line)
+        .collect()
+}
+
+/// No label here holds a comma or a quote.
+fn labels_of(text: &str) -> BTreeMap<String, String> {
+    let pair = |pair: &str| {
+        let (name, value) = pair.split_once('=')?;
+        Some((name.to_owned(), value.trim_matches('"').to_owned()))
+    };
+    let pairs = text.split(',').filter_map(pair);
+    pairs.filter(|(_, value)| !value.is_empty()).collect()
+}
+
+/// Families that are left out, or told otherwise on purpose.
+const OTHERWISE: [&str; 16] = [
+    // Always 0, or only with a reader that nobody switches on.
+    "container_cpu_load_",
+    "container_tasks_state",
+    "container_health_state",
+    // A walk through every process.
+    "container_file_descriptors",
+    "container_sockets",
+    "container_ulimits_soft",
+    // Of the whole machine, on the root alone: node_filesystem_* and node_disk_* tell them.
+    "container_fs_inodes_",
+    "container_fs_io_",
+    "container_fs_limit_bytes",
+    "container_fs_read_seconds_total",
+    "container_fs_reads_merged_total",
+    "container_fs_sector_",
+    "container_fs_usage_bytes",
+    "container_fs_write",
+    // 0 in the kubelet; ours is on the pod's group, to go on over restarts.
+    "container_oom_events_total",
+    "container_scrape_error",
+];
+
+fn differences(before: &Samples, ours: &Samples, after: &Samples) -> Vec<String> {
+    let mut wrong = Vec::new();
+    let mut compared = 0;
+    for ((name, labels), first) in before {
+        let told = name.starts_with("container_")
+            && labels.contains_key("pod")
+            && !OTHERWISE.iter().any(|prefix| name.starts_with(prefix));
+        // It has ended meanwhile.
+        let Some(last) = after.get(&(name.clone(), labels.clone())).filter(|_| told) else {
+            continue;
+        };
+        let mut labels = labels.clone();
+        let is_sandbox = labels.contains_key("name") && !labels.contains_key("container");
+        if is_sandbox && !name.starts_with("container_network_") {
+            // Ours tells the network of a sandbox only.
+            continue;
+        }
+        if is_sandbox {
+            labels.insert("image".into(), "pause".into());
+        }
+        if has_reason(name, &labels) {
+            continue;
+        }
+        compared += 1;
+        let Some(value) = ours.get(&(name.clone(), labels.clone())) else {
+            wrong.push(format!("{name}{labels:?} is missing"));
+            continue;
+        };
+        if !near(name, *first, *value, *last) {
+            wrong.push(format!("{name}{labels:?}: {first} … {last}, but {value}"));
+        }
+    }
+    eprintln!("{compared} series compared, {} differ", wrong.len());
+    assert!(compared > 100, "only {compared} series to compare");
+    wrong
+}
+
+/// Differences of single series, each with its reason.
+fn has_reason(name: &str, labels: &BTreeMap<String, String>) -> bool {
+    let is_pod = !labels.contains_key("name");
+    match name {
+        // Version 1 does not tell the processes of other namespaces, and the agent has its own.
+        "container_processes" => true,
+        // The kubelet of 1.20 tells 0 for a pod, ours what its containers' are in sum.
+        "container_memory_failures_total" => is_pod && labels["scope"] == "hierarchy",
+        _ => false,
+    }
+}
+
+fn near(name: &str, first: f64, value: f64, last: f64) -> bool {
+    let (low, high) = (first.min(last), first.max(last));
+    let slack = match name {
+        // The moment of a scrape is not the kubelet's.
+        "container_last_seen" => 60.0,
+        // From when the runtime says it started; the kubelet has when it saw the group.
+        "container_start_time_seconds" => 3.0,
+        _ if name.starts_with("container_spec_cpu_shares") => 0.0,
+        _ if name.ends_with("_total") || name.starts_with("container_spec_") => 0.0,
+        // Go's collector and the page cache move these.
+        _ if name.starts_with("container_memory_") => f64::max(8_388_608.0, 0.25 * high),
+        "container_threads" | "container_processes" => 4.0,
+        _ => 0.0,
+    };
+    (low - slack..=high + slack).contains(&value)
+}
