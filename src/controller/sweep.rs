@@ -17,6 +17,8 @@ use crate::{
 };
 
 const EVERY: Duration = Duration::from_mins(10);
+/// A reconcile that was under way when its stack went may still have made an object.
+const SETTLE: Duration = Duration::from_secs(5);
 /// A pause before a failed sweep is tried again.
 const AGAIN: Duration = Duration::from_mins(1);
 
@@ -31,21 +33,23 @@ pub struct Sweeper {
 }
 
 impl Sweeper {
-    /// Sweeps at the start, whenever a stack goes, and every ten minutes.
+    /// Sweeps at the start, whenever a stack goes and once more soon after, and every ten minutes.
     pub async fn run(&self, gone: &Notify, stop: &CancellationToken) {
+        let mut went = false;
         loop {
             let pause = match self.sweep().await {
+                Ok(_) if went => SETTLE,
                 Ok(_) => EVERY,
                 Err(error) => {
                     tracing::warn!(%error, "leftovers of deleted stacks cannot be swept");
                     AGAIN
                 }
             };
-            tokio::select! {
-                () = tokio::time::sleep(pause) => {}
-                () = gone.notified() => {}
+            went = tokio::select! {
+                () = tokio::time::sleep(pause) => false,
+                () = gone.notified() => true,
                 () = stop.cancelled() => return,
-            }
+            };
         }
     }
 

@@ -122,25 +122,24 @@ async fn kubelet(cluster: &Cluster) -> String {
 
 /// The agent's own, or one outside of the cluster that a developer runs.
 async fn agent(cluster: &Cluster) -> String {
-    let url = match std::env::var("MASTHEAD_TEST_AGENT") {
-        Ok(url) => url,
-        Err(_) => {
-            let pods: Api<Pod> = Api::namespaced(cluster.client.clone(), NAMESPACE);
-            let labels =
-                format!("app.kubernetes.io/instance={STACK},app.kubernetes.io/component=agent");
-            let pods = pods
-                .list(&ListParams::default().labels(&labels))
-                .await
-                .unwrap();
-            let address = pods.items[0]
-                .status
-                .as_ref()
-                .unwrap()
-                .pod_ip
-                .clone()
-                .unwrap();
-            format!("http://{address}:8081/metrics/cadvisor")
-        }
+    let url = if let Ok(url) = std::env::var("MASTHEAD_TEST_AGENT") {
+        url
+    } else {
+        let pods: Api<Pod> = Api::namespaced(cluster.client.clone(), NAMESPACE);
+        let labels =
+            format!("app.kubernetes.io/instance={STACK},app.kubernetes.io/component=agent");
+        let pods = pods
+            .list(&ListParams::default().labels(&labels))
+            .await
+            .unwrap();
+        let address = pods.items[0]
+            .status
+            .as_ref()
+            .unwrap()
+            .pod_ip
+            .clone()
+            .unwrap();
+        format!("http://{address}:8081/metrics/cadvisor")
     };
     let answer = Command::new("curl")
         .args(["-sSf", "--max-time", "5", &url])
@@ -152,15 +151,12 @@ async fn agent(cluster: &Cluster) -> String {
 
 fn parse(text: &str) -> Samples {
     let line = |line: &str| {
-        let (series, rest) = match line.split_once('{') {
-            Some((name, rest)) => {
-                let (labels, value) = rest.rsplit_once("} ")?;
-                ((name.to_owned(), labels_of(labels)), value)
-            }
-            None => {
-                let (name, value) = line.split_once(' ')?;
-                ((name.to_owned(), BTreeMap::new()), value)
-            }
+        let (series, rest) = if let Some((name, rest)) = line.split_once('{') {
+            let (labels, value) = rest.rsplit_once("} ")?;
+            ((name.to_owned(), labels_of(labels)), value)
+        } else {
+            let (name, value) = line.split_once(' ')?;
+            ((name.to_owned(), BTreeMap::new()), value)
         };
         // The kubelet adds its time.
         Some((series, rest.split(' ').next()?.parse().ok()?))
