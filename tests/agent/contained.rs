@@ -16,6 +16,7 @@ struct Contained {
     folder: tempfile::TempDir,
     unshare: Killed,
     node: SocketAddr,
+    admin: SocketAddr,
 }
 
 impl Contained {
@@ -49,6 +50,7 @@ impl Contained {
             folder,
             unshare: Killed(child),
             node,
+            admin,
         };
         let begin = Instant::now();
         while get(admin, "/readyz").is_err() {
@@ -138,6 +140,12 @@ fn one_capability_and_read_only_mounts_are_enough() {
         return;
     };
     let scrape = agent.scrape();
+    let own = Scrape::parse(&body(agent.admin, "/metrics"));
+    match own.value("masthead_agent_landlocked") {
+        Some(1.0) => {}
+        Some(0.0) => eprintln!("this kernel has no Landlock: the agent runs unlocked"),
+        other => panic!("masthead_agent_landlocked is {other:?}"),
+    }
     let of = |name: &str| -> Vec<(String, String)> {
         let series = scrape
             .series
