@@ -5,7 +5,9 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use bollard::errors::Error;
-use bollard::models::{ContainerInspectResponse, ContainerStateStatusEnum as Status};
+use bollard::models::{
+    ContainerInspectResponse, ContainerStateStatusEnum as Status, ContainerSummary,
+};
 use bollard::query_parameters::{EventsOptions, ListContainersOptions};
 use bollard::{API_DEFAULT_VERSION, Docker};
 use futures::{StreamExt, TryStreamExt};
@@ -81,8 +83,19 @@ async fn follow_once(told: &Shared, docker: &Docker, labels: &[String]) -> Resul
     for id in ids {
         look(told, docker, labels, id).await?;
     }
-    let mut next = first.await?;
-    while let Some(event) = next {
+    let root = docker.info().await?.docker_root_dir.unwrap_or_default();
+    told.with(|told| told.docker_disk.root = root);
+    let mut next = first;
+    loop {
+        let event = tokio::select! {
+            event = &mut next => event?,
+            () = told.wanted() => {
+                measure(told, docker).await?;
+                continue;
+            }
+        };
+        let Some(event) = event else { return Ok(()) };
+        drop(next);
         if let Some(id) = event.actor.and_then(|actor| actor.id) {
             if event.action.as_deref() == Some("destroy") {
                 told.with(|told| told.remove_docker(&id));
@@ -90,8 +103,20 @@ async fn follow_once(told: &Shared, docker: &Docker, labels: &[String]) -> Resul
                 look(told, docker, labels, id).await?;
             }
         }
-        next = events.try_next().await?;
+        next = Box::pin(events.try_next());
     }
+}
+
+/// Asks how much each container has written.
+async fn measure(told: &Shared, docker: &Docker) -> Result<(), Error> {
+    let options = ListContainersOptions {
+        size: true,
+        ..ListContainersOptions::default()
+    };
+    let listed = docker.list_containers(Some(options)).await?;
+    let written = |container: ContainerSummary| Some((container.id?, container.size_rw? as f64));
+    let written = listed.into_iter().filter_map(written).collect();
+    told.with(|told| told.docker_disk.written = written);
     Ok(())
 }
 

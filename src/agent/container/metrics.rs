@@ -1,5 +1,6 @@
 //! cAdvisor's families: names, types, meaning. One table, so that a family is one line.
 
+use super::disk::Disk;
 use super::figures::{DeviceIo, Figures};
 use super::network::Interface;
 use super::text::Kind::{self, Counter, Gauge};
@@ -18,6 +19,12 @@ pub struct Row {
     pub network: Vec<Interface>,
     /// When it was started, seconds since 1970.
     pub started: f64,
+    /// Its id, where it is Docker's.
+    pub docker: Option<String>,
+    /// The file system it writes to.
+    pub disk: Option<Disk>,
+    /// Bytes it uses there.
+    pub written: Option<f64>,
 }
 
 type Value<T> = fn(&T) -> Option<f64>;
@@ -79,6 +86,14 @@ const IO: &[Both<DeviceIo>] = &[
     ("container_fs_writes_total", Counter, "Cumulative count of writes completed", |it| it.operations[1]),
 ];
 
+/// Families of the file system that a group writes to.
+#[rustfmt::skip]
+const DISK: &[Both<Disk>] = &[
+    ("container_fs_limit_bytes", Gauge, "Number of bytes that can be consumed by the container on this filesystem.", |it| it.size),
+    ("container_fs_inodes_total", Gauge, "Number of Inodes", |it| it.inodes),
+    ("container_fs_inodes_free", Gauge, "Number of available Inodes", |it| it.inodes_free),
+];
+
 /// Families with a sample for each interface.
 #[rustfmt::skip]
 const NETWORK: &[Both<Interface>] = &[
@@ -122,7 +137,8 @@ impl Row {
             .filter(|(.., value)| value(figures).is_some())
             .count();
         // A start, when it was last seen, and the CPU time.
-        network + plain + failures + self.devices.len() * (IO.len() + 2) + 3
+        let disk = self.disk.as_ref().map_or(0, |_| DISK.len() + 1);
+        network + plain + failures + disk + self.devices.len() * (IO.len() + 2) + 3
     }
 }
 
@@ -167,12 +183,33 @@ pub fn write(rows: &[Row], now: f64, out: &mut Text) {
             }
         }
     }
+    write_disks(rows, out);
     let help = "Last time a container was seen by the exporter";
     let mut family = out.family("container_last_seen", Gauge, help);
     read().for_each(|(row, _)| family.sample(&row.labels, &[], now));
     let help = "Start time of the container since unix epoch in seconds.";
     let mut family = out.family("container_start_time_seconds", Gauge, help);
     read().for_each(|(row, _)| family.sample(&row.labels, &[], row.started));
+}
+
+fn write_disks(rows: &[Row], out: &mut Text) {
+    let all = || {
+        rows.iter()
+            .filter_map(|row| Some((row, row.disk.as_ref()?)))
+    };
+    let help = "Number of bytes that are consumed by the container on this filesystem.";
+    let mut family = out.family("container_fs_usage_bytes", Gauge, help);
+    for (row, disk) in all() {
+        if let Some(written) = row.written {
+            family.sample(&row.labels, &[("device", &disk.device)], written);
+        }
+    }
+    for (name, kind, help, value) in DISK {
+        let mut family = out.family(name, *kind, help);
+        for (row, disk) in all() {
+            family.sample(&row.labels, &[("device", &disk.device)], value(disk));
+        }
+    }
 }
 
 fn write_io(rows: &[Row], out: &mut Text) {

@@ -10,6 +10,7 @@
 //! Files are read when somebody asks; what is told comes by itself and is never waited for.
 //! Samples carry no time, and a container that ends takes its series with it.
 
+mod disk;
 mod docker;
 mod figures;
 mod files;
@@ -41,6 +42,7 @@ use tokio_util::sync::CancellationToken;
 use super::flight::Flight;
 use super::roots::Roots;
 use crate::api::agent_config::ContainersConfig;
+use disk::Disk;
 use figures::{Figures, Limits};
 use files::Folder;
 use machine::Machine;
@@ -196,6 +198,7 @@ impl Gatherer {
         self.limits
             .retain(|_, (_, read)| read.elapsed() < LIMITS_AGE);
         let mut rows = self.rows(&plan, &groups, shared);
+        self.disks(&mut rows, shared);
         let cut = cut(&mut rows, most);
 
         let mut out = Text::with_capacity(self.length + self.length / 8);
@@ -251,14 +254,38 @@ impl Gatherer {
                 }
                 let io = figures.iter().flat_map(|figures| &figures.io);
                 Some(Row {
+                    docker: group.identity.container.clone().filter(|_| entry.docker),
                     labels: entry.labels.clone(),
                     devices: io.map(|io| self.device(&io.number)).collect(),
                     figures,
                     network,
                     started: entry.started.unwrap_or(group.made as f64),
+                    ..Row::default()
                 })
             })
             .collect()
+    }
+
+    /// The root's file system, and the one of Docker's containers.
+    fn disks(&self, rows: &mut [Row], shared: &Shared) {
+        let of_docker = rows.iter().any(|row| row.docker.is_some());
+        if of_docker {
+            shared.want();
+        }
+        let docker = of_docker.then(|| shared.with(|told| told.docker_disk.clone()));
+        let disk = docker
+            .as_ref()
+            .and_then(|docker| Disk::read(&self.roots, &docker.root));
+        for row in rows.iter_mut() {
+            if let (Some(id), Some(docker)) = (&row.docker, &docker) {
+                row.disk.clone_from(&disk);
+                row.written = docker.written.get(id).copied();
+            }
+        }
+        if let Some(root) = rows.first_mut().filter(|row| row.figures.is_some()) {
+            root.disk = Disk::read(&self.roots, "/");
+            root.written = root.disk.as_ref().map(|disk| disk.used);
+        }
     }
 
     fn figures(&mut self, group: &Group, entry: &Entry) -> Option<Figures> {
@@ -312,3 +339,6 @@ fn cut(rows: &mut Vec<Row>, most: usize) -> usize {
     let rest = rows.split_off(kept);
     rest.iter().map(Row::series).sum()
 }
+
+#[cfg(test)]
+mod tests;

@@ -29,6 +29,8 @@ pub struct Entry {
     pub started: Option<f64>,
     /// The CPU shares that were asked for.
     pub shares: Option<f64>,
+    /// Whether it is a container of Docker that was told.
+    pub docker: bool,
     /// How its kills are counted: over restarts, under the id of this run.
     pub kills: Option<(Key, String)>,
 }
@@ -85,8 +87,9 @@ impl Plan {
                 vec![id.to_owned()]
             },
             started: docker.and_then(|it| it.started),
-            shares: None,
+            docker: docker.is_some(),
             kills: Some((key, run)),
+            ..Entry::default()
         });
     }
 
@@ -97,12 +100,13 @@ impl Plan {
         let known = |id: &str| pod.and_then(|pod| pod.containers.iter().find(|it| it.id == id));
         let ids = || indexes.iter().filter_map(of).filter_map(id);
         // The sandbox is the one that the API server does not list. A container that has just
-        // started is not listed either, but the sandbox comes first.
+        // started is not listed either, but the sandbox comes first, and the kernel numbers groups
+        // as they come.
         let unlisted = indexes.iter().filter_map(of).filter(|group| {
             let id = group.identity.container.as_deref();
             id.is_some_and(|id| known(id).is_none())
         });
-        let first = unlisted.min_by_key(|group| (group.made, group.inode));
+        let first = unlisted.min_by_key(|group| group.inode);
         let sandbox = pod.and(first).and_then(id);
         let mut network: Vec<String> = sandbox.iter().cloned().collect();
         network.extend(ids().filter(|id| Some(id) != sandbox.as_ref()));
@@ -320,7 +324,7 @@ mod tests {
     fn a_container_that_is_not_listed_yet_is_no_sandbox() {
         let mut groups = groups();
         groups.insert(2, group("/p/new", Some("u"), Some("new")));
-        groups[2].made = 5;
+        groups[2].inode = 5;
         let plan = Plan::new(&groups, &told());
         let [_, _, new, sandbox, ..] = &plan.entries[..] else {
             panic!("{plan:?}");

@@ -2,13 +2,20 @@
 
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use tokio::sync::Notify;
 
 use super::oom::{Key, Kills};
 use super::pod::Pod;
 
+/// How old a figure of Docker's disk may be. Docker walks through each layer for it, and a node
+/// that nobody scrapes must not.
+const DISK_AGE: Duration = Duration::from_mins(5);
+
 /// What is known, shared between those who follow it and the scrape that reads it.
 #[derive(Clone, Debug, Default)]
-pub struct Shared(Arc<Mutex<Told>>);
+pub struct Shared(Arc<Mutex<Told>>, Arc<Notify>);
 
 /// What is known.
 #[derive(Debug, Default)]
@@ -17,6 +24,8 @@ pub struct Told {
     pub pods: HashMap<String, Pod>,
     /// Docker's containers by id.
     pub docker: HashMap<String, DockerContainer>,
+    /// Docker's disk.
+    pub docker_disk: DockerDisk,
     /// Kills for lack of memory: told ones are counted as they come, read ones at each scrape.
     pub kills: Kills,
 }
@@ -44,7 +53,39 @@ pub struct DockerContainer {
     pub oom_killed: bool,
 }
 
+/// What Docker says of its disk.
+#[derive(Clone, Debug, Default)]
+pub struct DockerDisk {
+    /// The folder that holds all containers.
+    pub root: String,
+    /// Bytes in the writable layer, by container.
+    pub written: HashMap<String, f64>,
+    /// When that was asked for last; Docker walks through the layers for it.
+    pub asked: Option<Instant>,
+}
+
 impl Shared {
+    /// A scrape shows how much Docker's containers have written: it is measured again now and
+    /// then, for the next one.
+    pub fn want(&self) {
+        let old = |asked: Instant| asked.elapsed() > DISK_AGE;
+        let due = self.with(|told| {
+            let due = told.docker_disk.asked.is_none_or(old);
+            if due {
+                told.docker_disk.asked = Some(Instant::now());
+            }
+            due
+        });
+        if due {
+            self.1.notify_one();
+        }
+    }
+
+    /// Waits for [`Self::want`].
+    pub async fn wanted(&self) {
+        self.1.notified().await;
+    }
+
     /// Looks at, or changes, what is known.
     pub fn with<T>(&self, look: impl FnOnce(&mut Told) -> T) -> T {
         look(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
@@ -99,6 +140,7 @@ impl Told {
             pods,
             docker,
             kills,
+            ..
         } = self;
         let of_pods = pods.values().flat_map(|pod| {
             pod.containers
