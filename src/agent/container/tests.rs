@@ -151,7 +151,7 @@ async fn what_is_above_the_cap_is_left_out_and_counted() {
         |all: &BTreeMap<Series, f64>| all.keys().filter(|(name, _)| of_groups(name)).count();
     assert!((100..=200).contains(&count(&ours)), "{}", count(&ours));
     assert_eq!(
-        containers.counts.cut.get() as usize,
+        usize::try_from(containers.counts.cut.get()).unwrap(),
         count(&whole) - count(&ours)
     );
 }
