@@ -173,7 +173,8 @@ async fn a_stack_that_cannot_be_read_does_not_disturb_the_others(bench: &Bench) 
 
 async fn a_stack_that_goes_leaves_nothing_behind_in_the_cluster(bench: &Bench) {
     let bindings: Api<ClusterRoleBinding> = Api::all(bench.client.clone());
-    let ours = ListParams::default().labels("masthead.dev/stack-uid");
+    let ours = format!("masthead.dev/stack-uid,masthead.dev/stack-namespace={NAMESPACE}");
+    let ours = ListParams::default().labels(&ours);
     assert!(!bindings.list(&ours).await.unwrap().items.is_empty());
     let resource = ApiResource::erase::<MonitoringStack>(&());
     let api = live::api(&bench.client, &resource, Some(NAMESPACE));
