@@ -29,7 +29,10 @@ pub async fn follow(told: Shared, socket: String, labels: Vec<String>) {
     let mut said = false;
     loop {
         let ended = match Docker::connect_with_unix(&socket, PATIENCE, API_DEFAULT_VERSION) {
-            Ok(docker) => follow_once(&told, &docker, &labels).await,
+            Ok(docker) => match docker.negotiate_version().await {
+                Ok(docker) => follow_once(&told, &docker, &labels).await,
+                Err(error) => Err(error),
+            },
             // Most hosts without Docker stay so.
             Err(Error::SocketNotFoundError(_)) => Ok(()),
             Err(error) => Err(error),
@@ -114,7 +117,9 @@ async fn measure(told: &Shared, docker: &Docker) -> Result<(), Error> {
         ..ListContainersOptions::default()
     };
     let listed = docker.list_containers(Some(options)).await?;
-    let written = |container: ContainerSummary| Some((container.id?, container.size_rw? as f64));
+    // A size of 0 is left out of the answer.
+    let written =
+        |container: ContainerSummary| Some((container.id?, container.size_rw.unwrap_or(0) as f64));
     let written = listed.into_iter().filter_map(written).collect();
     told.with(|told| told.docker_disk.written = written);
     Ok(())

@@ -65,6 +65,10 @@ impl Plan {
         for (uid, indexes) in by_pod {
             plan.pod(groups, &indexes, told.pods.get(uid));
         }
+        for (id, container) in &told.docker {
+            let labels = docker_labels(Labels::default(), id, Some(container));
+            plan.kills.push(((String::new(), id.clone()), labels));
+        }
         plan.entries.sort_by_key(|entry| entry.group);
         plan
     }
@@ -72,11 +76,13 @@ impl Plan {
     /// A container outside of any pod.
     fn alone(&mut self, index: usize, group: &Group, id: &str, told: &Told) {
         let docker = told.docker.get(id);
-        let labels = docker_labels(group, id, docker);
+        let labels = docker_labels(Labels::default().with("id", &group.path), id, docker);
         let key = (String::new(), id.to_owned());
         let run = docker.map_or_else(String::new, |it| it.run.clone());
         let foreign = docker.is_some_and(|it| it.foreign_network);
-        self.kills.push((key.clone(), labels.clone()));
+        if docker.is_none() {
+            self.kills.push((key.clone(), labels.clone()));
+        }
         self.entries.push(Entry {
             group: index,
             labels,
@@ -177,8 +183,7 @@ fn container_labels(labels: Labels, container: &Container) -> Labels {
         .with("image", &container.image)
 }
 
-fn docker_labels(group: &Group, id: &str, docker: Option<&DockerContainer>) -> Labels {
-    let labels = Labels::default().with("id", &group.path);
+fn docker_labels(labels: Labels, id: &str, docker: Option<&DockerContainer>) -> Labels {
     match docker {
         Some(docker) => {
             let labels = labels
