@@ -102,8 +102,9 @@ async fn start_load(cluster: &Cluster) {
         ],
     }});
     let pod: Pod = serde_json::from_value(pod).unwrap();
-    drop(pods.create(&PostParams::default(), &pod).await);
     eventually("the load runs", || async {
+        // A new namespace has no service account for a moment, and refuses pods until then.
+        drop(pods.create(&PostParams::default(), &pod).await);
         let status = pods.get("load").await.ok()?.status?;
         let statuses = status.container_statuses?;
         let kills = statuses.iter().any(|it| it.restart_count > 0);
