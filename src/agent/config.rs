@@ -105,6 +105,8 @@ fn load(file: Option<&Path>) -> anyhow::Result<AgentConfig> {
                 docker: Some(DOCKER.to_owned()),
                 ..ContainersConfig::default()
             }),
+            // Without Loki's address there is nowhere to ship to.
+            logs: None,
         });
     };
     let text = std::fs::read_to_string(file).with_context(|| {

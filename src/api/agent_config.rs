@@ -1,6 +1,10 @@
 //! The agent's configuration: rendered by the operator, read by the agent, one type for both.
 
+mod logs;
+
 use serde::{Deserialize, Serialize};
+
+pub use logs::*;
 
 /// The whole of the agent's configuration file, `agent.yaml`.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -10,6 +14,9 @@ pub struct AgentConfig {
     pub node: Option<NodeConfig>,
     /// Container metrics under cAdvisor's names; absent: not gathered.
     pub containers: Option<ContainersConfig>,
+    /// Log lines to Loki; absent: not shipped.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub logs: Option<LogsConfig>,
 }
 
 /// What the node collectors gather.

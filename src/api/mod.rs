@@ -3,6 +3,8 @@
 // Each `printcolumn(…)` of kube's derive repeats the same keys; the lint takes them for one list.
 #![allow(clippy::duplicated_attributes)]
 
+#[cfg(feature = "controller")]
+pub mod agent;
 pub mod agent_config;
 #[cfg(feature = "controller")]
 pub mod alerting;

@@ -6,12 +6,10 @@ use kube::{CustomResource, KubeSchema};
 use serde::{Deserialize, Serialize};
 
 use super::{
+    agent::AgentSpec,
     alerting::AlertingSpec,
     status::StackStatus,
-    value::{
-        Duration, LabelValue, ObjectName, Quantity, Resources, Scheduling, SecretKeyRef, SecretRef,
-        Storage,
-    },
+    value::{Duration, Quantity, Resources, Scheduling, SecretKeyRef, SecretRef, Storage},
 };
 
 /// A monitoring stack: Prometheus, Alertmanager, Loki, Grafana and the agent on every node.
@@ -217,57 +215,6 @@ pub struct DashboardsSpec {
     /// 256Mi reserved and 512Mi at most when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub resources: Option<Resources>,
-}
-
-/// Masthead's own collector, one on every node.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, KubeSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct AgentSpec {
-    /// Whether there are agents; true when absent.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub enabled: Option<bool>,
-    /// The node's own metrics, as `node_exporter` names them.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub node: Option<NodeCollectorSpec>,
-    /// The containers' metrics, as cAdvisor names them.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub containers: Option<ContainerCollectorSpec>,
-    /// 64Mi reserved and 128Mi at most when absent.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub resources: Option<Resources>,
-    /// Labels a node must have to be watched; every node when absent.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    #[schemars(extend("maxProperties" = 32, "default" = {}))]
-    pub node_selector: BTreeMap<String, LabelValue>,
-    /// The PriorityClass of the agents.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub priority_class_name: Option<ObjectName>,
-}
-
-/// The node's own metrics.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, KubeSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct NodeCollectorSpec {
-    /// Whether they are gathered; true when absent.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub enabled: Option<bool>,
-    /// Collectors to leave out, by name as in `node_scrape_collector_success{collector="…"}`.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    #[schemars(length(max = 64), inner(length(max = 32)))]
-    pub disable: Vec<String>,
-}
-
-/// The containers' metrics.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, KubeSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct ContainerCollectorSpec {
-    /// Whether they are gathered; true when absent.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub enabled: Option<bool>,
-    /// Labels of pods to put on their containers' series, as `container_label_…`.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    #[schemars(length(max = 16), inner(length(min = 1, max = 317)))]
-    pub labels: Vec<String>,
 }
 
 /// Who may talk to the stack, and how.

@@ -4,9 +4,12 @@ use std::collections::BTreeMap;
 
 use crate::api::rule::AlertRule;
 
+mod agent;
 mod alerting;
+mod dashboards;
 pub mod duration;
 mod image;
+mod logs;
 mod metrics;
 pub mod model;
 pub mod problem;

@@ -209,6 +209,7 @@ fn agent() -> Agent {
                 pods: Some(PodsConfig::default()),
                 ..ContainersConfig::default()
             }),
+            ..AgentConfig::default()
         },
     }
 }

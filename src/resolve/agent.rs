@@ -1,0 +1,62 @@
+//! `spec.agent`: the agent on every node.
+
+use super::{Inputs, model::Agent, problem::Problem, workload::Common};
+use crate::api::{
+    agent::AgentSpec,
+    agent_config::{AgentConfig, ContainersConfig, NodeConfig, PodsConfig},
+    component::Component,
+    stack::MonitoringStackSpec,
+    value::{Scheduling, Toleration, TolerationOperator},
+};
+
+/// Resolves the agent.
+pub fn resolve(
+    spec: &MonitoringStackSpec,
+    namespace: &str,
+    inputs: &Inputs,
+) -> Result<Agent, Problem> {
+    let default = AgentSpec::default();
+    let agent = spec.agent.as_ref().unwrap_or(&default);
+    let everywhere = Toleration {
+        operator: Some(TolerationOperator::Exists),
+        ..Toleration::default()
+    };
+    let scheduling = Scheduling {
+        node_selector: agent.node_selector.clone(),
+        tolerations: vec![everywhere],
+        priority_class_name: agent.priority_class_name.clone(),
+    };
+    let node = agent.node.clone().unwrap_or_default();
+    let containers = agent.containers.clone().unwrap_or_default();
+    // An operator that works in namespaces of its own cannot give its agents more than that.
+    let pods = PodsConfig {
+        namespace: (!inputs.operator.cluster_wide).then(|| namespace.to_owned()),
+    };
+    Ok(Agent {
+        workload: Common {
+            component: Component::Agent,
+            image: Some(&inputs.operator.image),
+            version: Some(env!("CARGO_PKG_VERSION")),
+            replicas: None,
+            resources: agent.resources.as_ref(),
+            storage: None,
+            scheduling: Some(&scheduling),
+        }
+        .resolve()?,
+        config: AgentConfig {
+            node: node.enabled.unwrap_or(true).then_some(NodeConfig {
+                disable: node.disable,
+                ..NodeConfig::default()
+            }),
+            containers: containers
+                .enabled
+                .unwrap_or(true)
+                .then(|| ContainersConfig {
+                    labels: containers.labels,
+                    pods: Some(pods),
+                    ..ContainersConfig::default()
+                }),
+            logs: None,
+        },
+    })
+}

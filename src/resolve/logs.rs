@@ -1,0 +1,40 @@
+//! `spec.logs`: Loki.
+
+use std::collections::BTreeMap;
+
+use super::{duration, metrics, model::Loki, problem::Problem, workload::Common};
+use crate::api::{
+    component::Component,
+    defaults,
+    stack::{LogsSpec, MonitoringStackSpec},
+};
+
+const DAY_MILLIS: u64 = 24 * 3_600_000;
+
+/// Resolves Loki.
+pub fn resolve(spec: &MonitoringStackSpec) -> Result<Loki, Problem> {
+    let default = LogsSpec::default();
+    let logs = spec.logs.as_ref().unwrap_or(&default);
+    let field = "spec.logs.retention";
+    let retention = metrics::duration_or(field, logs.retention.as_ref(), defaults::RETENTION)?;
+    let millis = duration::parse_millis(&retention).unwrap_or_default();
+    if millis < DAY_MILLIS {
+        let message = format!("{retention} is too short: Loki keeps whole days, 1d at least");
+        return Err(Problem::new(field, message));
+    }
+    Ok(Loki {
+        workload: Common {
+            component: Component::Loki,
+            image: logs.image.as_deref(),
+            version: logs.version.as_deref(),
+            replicas: None,
+            resources: logs.resources.as_ref(),
+            storage: logs.storage.as_ref(),
+            scheduling: spec.scheduling.as_ref(),
+        }
+        .resolve()?,
+        retention: format!("{}h", millis.div_ceil(3_600_000)),
+        // Rules over logs are judged, and refused, by `rules::problems`.
+        rule_files: BTreeMap::new(),
+    })
+}
