@@ -9,6 +9,15 @@ pub const RETENTION: &str = "30d";
 /// The share of a volume that Prometheus may fill with blocks, percent; its docs advise 80 to 85.
 pub const RETENTION_VOLUME_PERCENT: u64 = 80;
 
+/// From this share of a node's memory on it is too full, percent.
+pub const MEMORY_USED_PERCENT: f64 = 90.0;
+/// From this share of a node's CPU on it is too busy, percent.
+pub const CPU_USED_PERCENT: f64 = 80.0;
+/// Below this share of a file system it has too little left, percent.
+pub const DISK_FREE_PERCENT: f64 = 10.0;
+/// From this number of connections on a PostgreSQL server has too many.
+pub const POSTGRES_CONNECTIONS: f64 = 80.0;
+
 /// The default CPU-free resources and volume of one component.
 pub struct ComponentDefaults {
     /// The image's repository.

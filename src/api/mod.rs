@@ -11,6 +11,8 @@ pub mod alerting;
 #[cfg(feature = "controller")]
 pub mod component;
 #[cfg(feature = "controller")]
+pub mod dashboards;
+#[cfg(feature = "controller")]
 pub mod defaults;
 #[cfg(feature = "controller")]
 pub mod rule;

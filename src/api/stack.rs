@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::{
     agent::AgentSpec,
     alerting::AlertingSpec,
+    dashboards::{DashboardSelector, IngressSpec, ShippedSpec},
     status::StackStatus,
     value::{Duration, Quantity, Resources, Scheduling, SecretKeyRef, SecretRef, Storage},
 };
@@ -215,6 +216,22 @@ pub struct DashboardsSpec {
     /// 256Mi reserved and 512Mi at most when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub resources: Option<Resources>,
+    /// The dashboards that come with the stack.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub shipped: Option<ShippedSpec>,
+    /// Which ConfigMaps with the label `masthead.dev/dashboard: "true"` or `grafana_dashboard: "1"` are taken; all when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub selector: Option<DashboardSelector>,
+    /// The address in people's browsers, with a path if Grafana is below one; the ingress's when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(regex(pattern = r"^https?://[^\s]+$"), length(max = 2048))]
+    pub root_url: Option<String>,
+    /// Whether who has not signed in may look; false when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub anonymous_viewer: Option<bool>,
+    /// How it is reached from outside of the cluster.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ingress: Option<IngressSpec>,
 }
 
 /// Who may talk to the stack, and how.

@@ -9,7 +9,7 @@ use std::{
 };
 
 use anyhow::Context;
-use k8s_openapi::api::core::v1::Secret;
+use k8s_openapi::api::core::v1::{ConfigMap, Secret};
 use kube::ResourceExt;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -18,7 +18,7 @@ use super::{located::Located, schema};
 use crate::{
     api::{self, rule::AlertRule, stack::MonitoringStack},
     resolve::{
-        Inputs,
+        DASHBOARD_LABELS, Inputs,
         model::{Operator, SecretValue, Server},
         problem::Problem,
     },
@@ -106,6 +106,8 @@ pub struct Manifests {
     pub rules: Vec<Found<AlertRule>>,
     /// Secrets, which stacks may refer to.
     pub secrets: Vec<Secret>,
+    /// `ConfigMaps` that are labelled as dashboards.
+    pub dashboards: Vec<ConfigMap>,
     /// What could not be read.
     pub findings: Vec<Finding>,
 }
@@ -192,6 +194,10 @@ impl Manifests {
                 let secret = self.decode::<Secret>(source, &kind, value);
                 self.secrets.extend(secret.map(|found| found.object));
             }
+            ("", "ConfigMap") if is_dashboard(&value) => {
+                let map = self.decode::<ConfigMap>(source, &kind, value);
+                self.dashboards.extend(map.map(|found| found.object));
+            }
             // What `kubectl get -o yaml` prints for several objects.
             ("", "List") => {
                 let items = value.get_mut("items").and_then(Value::as_array_mut);
@@ -257,6 +263,7 @@ impl Manifests {
                 policy_v1: true,
                 endpoint_slices: true,
                 claim_retention: true,
+                traefik: false,
             },
             secrets: self
                 .secrets
@@ -266,6 +273,17 @@ impl Manifests {
                 .collect(),
             assume_secrets: true,
             grafana_admin: None,
+            grafana_applied: None,
+            dashboards: self
+                .dashboards
+                .iter()
+                .filter(|map| here(map.namespace().as_deref()))
+                .map(|map| {
+                    let mut map = map.clone();
+                    map.metadata.namespace = namespace.map(ToOwned::to_owned);
+                    Arc::new(map)
+                })
+                .collect(),
             fresh_password: SecretValue(b"generated-in-the-cluster".to_vec()),
             rules: self
                 .rules
@@ -275,6 +293,16 @@ impl Manifests {
                 .collect(),
         }
     }
+}
+
+/// Whether an object has a label that makes it a dashboard.
+fn is_dashboard(value: &Value) -> bool {
+    DASHBOARD_LABELS.iter().any(|(name, wanted)| {
+        let label = value
+            .pointer("/metadata/labels")
+            .and_then(|labels| labels.get(name));
+        label.and_then(Value::as_str) == Some(wanted)
+    })
 }
 
 /// The data of a Secret, `stringData` included: a server would have merged it.

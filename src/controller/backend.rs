@@ -5,12 +5,13 @@
 //! port-forward, with the same HTTP over either stream.
 
 pub mod answer;
+pub mod grafana;
 mod transport;
 
 use std::{collections::BTreeSet, net::IpAddr, time::Duration};
 
 use futures::FutureExt;
-use http_body_util::Empty;
+use http_body_util::Full;
 use hyper::{Method, Request, StatusCode, body::Bytes};
 use k8s_openapi::api::core::v1::Pod;
 use kube::{Api, Client, ResourceExt};
@@ -18,6 +19,7 @@ use tokio::{net::TcpStream, time::timeout};
 
 use crate::api::status::Targets;
 use answer::AlertmanagerState;
+use grafana::Refusals;
 use transport::{Forward, http};
 
 /// A pod answers a connection this fast or it does not answer.
@@ -91,6 +93,28 @@ pub enum BackendError {
 pub struct Backends {
     /// The client whose API server forwards; none: the pods are reached directly.
     forward: Option<Client>,
+    /// Logins that Grafana refused.
+    pub refusals: Refusals,
+}
+
+/// One question to a pod.
+struct Ask<'a> {
+    method: Method,
+    path: &'a str,
+    authorization: Option<String>,
+    json: Option<String>,
+}
+
+impl<'a> Ask<'a> {
+    /// Without a body, in nobody's name.
+    fn plain(method: Method, path: &'a str) -> Self {
+        Self {
+            method,
+            path,
+            authorization: None,
+            json: None,
+        }
+    }
 }
 
 impl Backends {
@@ -99,6 +123,7 @@ impl Backends {
     pub fn new(client: Client, in_cluster: bool) -> Self {
         Self {
             forward: (!in_cluster).then_some(client),
+            refusals: Refusals::default(),
         }
     }
 
@@ -110,12 +135,29 @@ impl Backends {
         method: Method,
         path: &str,
     ) -> Result<(StatusCode, Bytes), BackendError> {
-        let request = Request::builder()
-            .method(method)
-            .uri(path)
+        self.send(pod, port, Ask::plain(method, path)).await
+    }
+
+    async fn send(
+        &self,
+        pod: &PodRef,
+        port: u16,
+        ask: Ask<'_>,
+    ) -> Result<(StatusCode, Bytes), BackendError> {
+        let mut request = Request::builder()
+            .method(ask.method)
+            .uri(ask.path)
             .header("host", format!("{}:{port}", pod.name))
-            .header("connection", "close")
-            .body(Empty::new())
+            .header("connection", "close");
+        if let Some(authorization) = ask.authorization {
+            request = request.header("authorization", authorization);
+        }
+        if ask.json.is_some() {
+            request = request.header("content-type", "application/json");
+        }
+        let body = ask.json.map(Bytes::from).unwrap_or_default();
+        let request = request
+            .body(Full::new(body))
             .map_err(|error| BackendError::Unreadable(error.to_string()))?;
         timeout(WHOLE, self.exchange(pod, port, request))
             .await
@@ -129,7 +171,7 @@ impl Backends {
         &self,
         pod: &PodRef,
         port: u16,
-        request: Request<Empty<Bytes>>,
+        request: Request<Full<Bytes>>,
     ) -> Result<(StatusCode, Bytes), BackendError> {
         let unreachable = |cause: String| BackendError::Unreachable { port, cause };
         if let Some(client) = &self.forward {
@@ -167,7 +209,13 @@ impl Backends {
         method: Method,
         path: &str,
     ) -> Result<Bytes, BackendError> {
-        let (status, body) = self.request(pod, port, method, path).await?;
+        self.answer(pod, port, Ask::plain(method, path)).await
+    }
+
+    /// The body of a successful answer to any question.
+    async fn answer(&self, pod: &PodRef, port: u16, ask: Ask<'_>) -> Result<Bytes, BackendError> {
+        let path = ask.path;
+        let (status, body) = self.send(pod, port, ask).await?;
         if status.is_success() {
             return Ok(body);
         }

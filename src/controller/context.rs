@@ -6,6 +6,7 @@ use tokio::sync::Semaphore;
 use super::{
     apply::Applier,
     backend::Backends,
+    dashboards::{Dashboards, Told},
     discovery::Discovery,
     events::Events,
     memory::Memory,
@@ -43,6 +44,8 @@ pub struct Context {
     pub backends: Backends,
     /// Writes statuses and Events.
     pub publisher: Publisher,
+    /// Which dashboards were told to be left out.
+    pub told: Told,
     /// The operator's own metrics.
     pub metrics: Metrics,
     /// When to come back.
@@ -69,6 +72,7 @@ impl Context {
             applier: Applier::new(client.clone(), discovery.clone(), memory.clone()),
             backends: Backends::new(client.clone(), in_cluster),
             publisher: Publisher::new(client.clone(), events, metrics.clone()),
+            told: Told::default(),
             pace: Pace::default(),
             slots: Semaphore::new(CONCURRENT),
             client,
@@ -82,6 +86,8 @@ impl Context {
     pub fn forget(&self, uid: &str) {
         self.memory.forget(uid);
         self.pace.forget(uid);
+        self.told.forget(uid);
+        self.backends.refusals.forget(uid);
     }
 }
 
@@ -93,4 +99,6 @@ pub struct Scope {
     pub living: Living,
     /// The `AlertRules` in this scope.
     pub rules: Store<Rule>,
+    /// The dashboards of users in this scope.
+    pub dashboards: Dashboards,
 }

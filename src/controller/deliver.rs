@@ -6,6 +6,7 @@
 //! file is there. Nothing tells when: a reload that comes too early succeeds with the old content.
 //! So each pod is asked for the proof, reloaded and asked again, until it holds or time is up.
 
+mod grafana;
 mod pod;
 mod touch;
 
@@ -26,7 +27,7 @@ use super::{
 };
 use crate::{
     api::component::Component,
-    render::{Delivery, Proof, flows},
+    render::{self, Delivery, Proof, flows},
     resolve::model::{RuleFile, Stack},
 };
 use pod::{Courier, Outcome};
@@ -75,14 +76,22 @@ pub async fn deliver(
         let state = deliver_one(client, backends, stack, delivery, fresh).await;
         (delivery.component, state)
     });
-    // The agent reads its configuration at its start, and a new one rolls its pods.
+    // The agent reads its configuration at its start, and a new one rolls its pods; Grafana's way
+    // is its own.
     let others = touched.iter().filter(|component| {
         let delivered = deliveries.iter().any(|d| d.component == **component);
-        !delivered && **component != Component::Agent && !stack.paused
+        let reads_files = !matches!(component, Component::Agent | Component::Grafana);
+        !delivered && reads_files && !stack.paused
     });
     let projections = others.map(|component| project_files(client, stack, *component));
-    let (states, _) = futures::join!(join_all(states), join_all(projections));
-    let mut states: BTreeMap<_, _> = states.into_iter().collect();
+    let grafana = async {
+        let delivery = render::grafana::delivery(stack)?;
+        let fresh = touched.contains(&Component::Grafana);
+        let state = grafana::deliver(client, backends, stack, &delivery, fresh).await;
+        Some((Component::Grafana, state))
+    };
+    let (states, grafana, _) = futures::join!(join_all(states), grafana, join_all(projections));
+    let mut states: BTreeMap<_, _> = states.into_iter().chain(grafana).collect();
     if let Some(loki) = stack
         .loki
         .as_ref()

@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use futures::{StreamExt, TryStreamExt, stream};
-use k8s_openapi::api::core::v1::Secret;
+use k8s_openapi::api::core::v1::{ConfigMap, Secret};
 use kube::{Api, Client, runtime::reflector::Store};
 
 use super::{context::Rule, discovery::Discovery, error::Error};
@@ -30,6 +30,7 @@ pub async fn dereference(
     operator: &Operator,
     stack: &MonitoringStack,
     rules: Vec<AlertRule>,
+    dashboards: Vec<Arc<ConfigMap>>,
 ) -> Result<Inputs, Error> {
     let namespace = stack.metadata.namespace.as_deref();
     let namespace = namespace.ok_or(Error::Incomplete("a namespace"))?;
@@ -45,13 +46,15 @@ pub async fn dereference(
         .try_filter_map(|found| std::future::ready(Ok(found)))
         .try_collect()
         .await?;
-    let admin = format!("{name}-{}-admin", Component::Grafana.name());
+    let grafana = format!("{name}-{}", Component::Grafana.name());
     Ok(Inputs {
         operator: operator.clone(),
         server: discovery.server().await?,
         secrets,
         assume_secrets: false,
-        grafana_admin: secret(&api, &admin).await?,
+        grafana_admin: secret(&api, &format!("{grafana}-admin")).await?,
+        grafana_applied: secret(&api, &format!("{grafana}-applied")).await?,
+        dashboards,
         fresh_password: fresh_password()?,
         rules,
     })

@@ -130,6 +130,7 @@ fn server(versions: &BTreeSet<String>, major: &str, minor: &str) -> Server {
             (Some(1), Some(minor)) => minor >= CLAIM_RETENTION,
             (major, _) => major > Some(1),
         },
+        traefik: versions.contains("traefik.io/v1alpha1"),
     }
 }
 
@@ -146,16 +147,19 @@ mod tests {
             Server {
                 policy_v1: false,
                 endpoint_slices: false,
-                claim_retention: false
+                claim_retention: false,
+                traefik: false,
             }
         );
-        let new = server(&versions(&["policy/v1", "discovery.k8s.io/v1"]), "1", "27+");
+        let served = ["policy/v1", "discovery.k8s.io/v1", "traefik.io/v1alpha1"];
+        let new = server(&versions(&served), "1", "27+");
         assert_eq!(
             new,
             Server {
                 policy_v1: true,
                 endpoint_slices: true,
-                claim_retention: true
+                claim_retention: true,
+                traefik: true,
             }
         );
         assert!(!server(&versions(&[]), "1", "26").claim_retention);

@@ -7,7 +7,7 @@ use k8s_openapi::{
     api::{
         apps::v1::{DaemonSet, Deployment, StatefulSet},
         core::v1::{ConfigMap, PersistentVolumeClaim, Secret, Service, ServiceAccount},
-        networking::v1::NetworkPolicy,
+        networking::v1::{Ingress, NetworkPolicy},
         policy::v1::PodDisruptionBudget,
         rbac::v1::{ClusterRoleBinding, RoleBinding},
     },
@@ -24,6 +24,7 @@ use super::{
 };
 use crate::{
     render::{
+        grafana::middlewares,
         meta::{INSTANCE_LABEL, MANAGED_BY_LABEL, MANAGER, STACK_UID_LABEL},
         objects::Object,
     },
@@ -82,11 +83,15 @@ pub fn namespaced_kinds(server: Server) -> Vec<ApiResource> {
         ApiResource::erase::<PersistentVolumeClaim>(&()),
         ApiResource::erase::<Service>(&()),
         ApiResource::erase::<NetworkPolicy>(&()),
+        ApiResource::erase::<Ingress>(&()),
         ApiResource::erase::<StatefulSet>(&()),
         ApiResource::erase::<Deployment>(&()),
         ApiResource::erase::<DaemonSet>(&()),
     ];
     kinds.push(disruption_budget(server));
+    if server.traefik {
+        kinds.push(middlewares());
+    }
     kinds
 }
 

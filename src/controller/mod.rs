@@ -10,6 +10,7 @@ pub mod backend;
 pub mod burst;
 pub mod conditions;
 pub mod context;
+pub mod dashboards;
 pub mod deliver;
 pub mod dereference;
 pub mod discovery;
@@ -220,6 +221,7 @@ impl Operator {
             context: self.context.clone(),
             living: Living(watched.stacks.clone()),
             rules: watched.rules,
+            dashboards: watched.dashboards,
         });
         let mut synced = watched.synced;
         // A stack without its rules would take them out of Prometheus.

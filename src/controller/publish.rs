@@ -3,7 +3,7 @@
 mod rule;
 mod written;
 
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use k8s_openapi::{api::core::v1::ObjectReference, apimachinery::pkg::apis::meta::v1::ObjectMeta};
 use kube::{
     Api, Client, Resource,
     api::{ApiResource, DynamicObject, Patch, PatchParams},
@@ -90,10 +90,12 @@ impl Publisher {
             metadata: metadata.clone(),
             ..MonitoringStack::default()
         };
-        let published = self
-            .events
-            .publish(&stack.object_ref(&()), transitions)
-            .await;
+        self.events_about(&stack.object_ref(&()), transitions).await;
+    }
+
+    /// Writes Events about any object.
+    pub async fn events_about(&self, about: &ObjectReference, transitions: &[Transition]) {
+        let published = self.events.publish(about, transitions).await;
         self.metrics.wrote(published);
     }
 

@@ -76,9 +76,17 @@ async fn steps(stack: &Guarded, scope: &Scope) -> Result<Outcome, Error> {
     // 1. Fetch what the stack refers to.
     let namespace = stack.metadata.namespace.as_deref().unwrap_or_default();
     let (rules, broken) = dereference::rules_of(&scope.rules, namespace);
+    let dashboards = scope.dashboards.all();
     let (client, operator) = (&context.client, &context.operator);
-    let inputs =
-        dereference::dereference(client, &context.discovery, operator, &stack, rules).await?;
+    let inputs = dereference::dereference(
+        client,
+        &context.discovery,
+        operator,
+        &stack,
+        rules,
+        dashboards,
+    )
+    .await?;
 
     // 2. Make one valid model of it, or say why there is none.
     let old = stack.status.as_ref();
@@ -107,6 +115,9 @@ async fn steps(stack: &Guarded, scope: &Scope) -> Result<Outcome, Error> {
     let now = Timestamp::now();
     let new = status::stack_status(old, generation, &resolution, &applied, &seen, &configs, now);
     context.publisher.stack(&stack.metadata, old, &new).await?;
+    let uid = &resolution.stack.uid;
+    let refused = &resolution.refused_dashboards;
+    context.told.tell(&context.publisher, uid, refused).await;
     let listed = tell_rules(scope, &resolution, &inputs.rules, &broken, &configs, now).await?;
     let loaded = listed && configs.values().all(|config| config.loaded);
     Ok(outcome(model, &applied, &new, loaded))

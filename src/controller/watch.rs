@@ -27,6 +27,7 @@ use tokio::{
 
 use super::{
     context::{Context, Guarded, Rule},
+    dashboards::Dashboards,
     error::Error,
     live, owner,
     publish::Publisher,
@@ -49,9 +50,11 @@ pub struct Watched {
     pub stacks: Store<Guarded>,
     /// The rules.
     pub rules: Store<Rule>,
+    /// The dashboards of users.
+    pub dashboards: Dashboards,
     /// The stacks that something woke.
     pub queue: mpsc::UnboundedReceiver<ObjectRef<Guarded>>,
-    /// Whether both caches have all there is.
+    /// Whether the caches have all there is.
     pub synced: Synced,
 }
 
@@ -61,13 +64,20 @@ pub struct Watched {
 pub struct Synced {
     stacks: Receiver<bool>,
     rules: Receiver<bool>,
+    dashboards: [Receiver<bool>; 2],
 }
 
 impl Synced {
     /// Waits until they have; false when their watches have ended.
     pub async fn wait(&mut self) -> bool {
         let yes = |synced: &bool| *synced;
-        self.stacks.wait_for(yes).await.is_ok() && self.rules.wait_for(yes).await.is_ok()
+        let caches = [&mut self.stacks, &mut self.rules].into_iter();
+        for cache in caches.chain(&mut self.dashboards) {
+            if cache.wait_for(yes).await.is_err() {
+                return false;
+            }
+        }
+        true
     }
 }
 
@@ -83,9 +93,12 @@ pub async fn start(
     let (stacks, stacks_writer) = reflector::store();
     let (rules, rules_writer) = reflector::store();
     let (stacks_synced, rules_synced) = (Sender::new(false), Sender::new(false));
+    let (dashboards, dashboards_synced) =
+        Dashboards::watch(context, namespace, &stacks, &wake, tasks);
     let synced = Synced {
         stacks: stacks_synced.subscribe(),
         rules: rules_synced.subscribe(),
+        dashboards: dashboards_synced,
     };
 
     let came_or_went = Arc::new(Notify::new());
@@ -129,6 +142,7 @@ pub async fn start(
     Ok(Watched {
         stacks,
         rules,
+        dashboards,
         queue,
         synced,
     })

@@ -110,9 +110,9 @@ fn pod(stack: &Stack, agent: &Agent, config_hash: String) -> Pod {
         ],
         probes: Probes {
             port: "admin",
-            startup: "/livez",
-            readiness: "/readyz",
-            liveness: "/livez",
+            startup: "/livez".into(),
+            readiness: "/readyz".into(),
+            liveness: "/livez".into(),
             startup_seconds: 60,
         },
         api_token: agent.config.containers.is_some(),

@@ -75,9 +75,9 @@ fn pod(stack: &Stack, alertmanager: &Alertmanager) -> Pod {
         ],
         probes: Probes {
             port: HTTP,
-            startup: "/-/ready",
-            readiness: "/-/ready",
-            liveness: "/-/healthy",
+            startup: "/-/ready".into(),
+            readiness: "/-/ready".into(),
+            liveness: "/-/healthy".into(),
             startup_seconds: 120,
         },
         api_token: false,

@@ -1,4 +1,10 @@
 //! Grafana: the dashboards.
+//!
+//! Everything in it comes from files, so that a restart, or a lost volume, loses nothing but what
+//! people made by hand.
+
+mod files;
+mod ingress;
 
 use std::collections::BTreeMap;
 
@@ -11,15 +17,17 @@ use k8s_openapi::{
 };
 
 use super::{
-    access, config, digest, files, flows, meta, network,
-    objects::{Objects, Stage},
+    access, files as secrets, flows, meta, network,
+    objects::{Object, Objects, Stage},
     pod::{self, Pod, Probes, User},
     volume,
 };
 use crate::{
     api::component::Component,
-    resolve::model::{Grafana, Stack},
+    resolve::model::{Credentials, Grafana, Stack},
 };
+
+pub use ingress::middlewares;
 
 const COMPONENT: Component = Component::Grafana;
 /// The user `grafana` of the image.
@@ -53,18 +61,21 @@ pub fn objects(stack: &Stack) -> Objects {
     };
     let mut objects = Objects::default();
     objects.add(Stage::Access, &access::service_account(stack, COMPONENT));
-    let text = config::to_yaml(&config::grafana::data_sources(stack, grafana));
-    // Read at the start only.
-    let hash = digest::short(&text);
-    let file = files::config_file(stack, COMPONENT, "datasources.yaml", text);
-    objects.add(Stage::Config, &file);
+    objects.extend(files::objects(stack, grafana));
     objects.add(Stage::Config, &admin_secret(stack, grafana));
+    if let Some(applied) = &grafana.applied {
+        objects.add(
+            Stage::Config,
+            &secret(stack, applied_secret_name(stack), applied),
+        );
+    }
     if let Some(volume) = &grafana.workload.volume {
         let claim = volume::claim(stack, COMPONENT, volume);
         objects.add(Stage::Config, &claim);
     }
     objects.extend(network::objects(stack, COMPONENT));
-    let pod = pod(stack, grafana, hash);
+    objects.extend(ingress::objects(stack, grafana));
+    let pod = pod(stack, grafana);
     let template = pod::template(stack, COMPONENT, &grafana.workload, pod);
     objects.add(Stage::Workload, &deployment(stack, template));
     objects
@@ -77,11 +88,68 @@ pub fn admin_secret_name(stack: &Stack) -> String {
 }
 
 fn admin_secret(stack: &Stack, grafana: &Grafana) -> Secret {
+    let admin = Credentials {
+        user: grafana.admin_user.clone(),
+        password: grafana.admin_password.clone(),
+    };
+    secret(stack, admin_secret_name(stack), &admin)
+}
+
+/// The Secret with the name and password that Grafana took last, as it is rendered: to write down
+/// what it just took.
+#[must_use]
+pub fn applied_secret(stack: &Stack, taken: &Credentials) -> Option<Object> {
+    let mut objects = Objects::default();
+    let secret = secret(stack, applied_secret_name(stack), taken);
+    objects.add(Stage::Config, &secret);
+    objects.sealed().into_ordered().pop()
+}
+
+fn applied_secret_name(stack: &Stack) -> String {
+    format!("{}-applied", stack.child_name(COMPONENT))
+}
+
+fn secret(stack: &Stack, name: String, credentials: &Credentials) -> Secret {
     let values = BTreeMap::from([
-        (ADMIN_USER.to_owned(), grafana.admin_user.clone()),
-        (ADMIN_PASSWORD.to_owned(), grafana.admin_password.clone()),
+        (ADMIN_USER.to_owned(), credentials.user.clone()),
+        (ADMIN_PASSWORD.to_owned(), credentials.password.clone()),
     ]);
-    files::secret(stack, COMPONENT, admin_secret_name(stack), values)
+    secrets::secret(stack, COMPONENT, name, values)
+}
+
+/// What Grafana is to have loaded, and how to tell.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Delivery {
+    /// The port of its HTTP API.
+    pub port: u16,
+    /// The path that its API is below; empty: none.
+    pub sub_path: String,
+    /// A hash of its provisioning files. The first data source holds it.
+    pub hash: String,
+    /// The uid of that data source; none when there is none.
+    pub source: Option<&'static str>,
+    /// The name and password that it is to have.
+    pub wanted: Credentials,
+    /// Those that it took last.
+    pub applied: Option<Credentials>,
+}
+
+/// How to tell that Grafana has loaded what was rendered.
+#[must_use]
+pub fn delivery(stack: &Stack) -> Option<Delivery> {
+    let grafana = stack.grafana.as_ref()?;
+    let provisioning = files::Provisioning::of(stack, grafana);
+    Some(Delivery {
+        port: flows::http_port(COMPONENT),
+        sub_path: grafana.sub_path.clone(),
+        hash: provisioning.hash,
+        source: provisioning.source,
+        wanted: Credentials {
+            user: grafana.admin_user.clone(),
+            password: grafana.admin_password.clone(),
+        },
+        applied: grafana.applied.clone(),
+    })
 }
 
 /// One pod, stopped before the next starts: they would share one database file.
@@ -105,40 +173,59 @@ fn deployment(stack: &Stack, template: PodTemplateSpec) -> Deployment {
     }
 }
 
-fn pod(stack: &Stack, grafana: &Grafana, config_hash: String) -> Pod {
-    let mut env = vec![
-        admin_env(stack, "GF_SECURITY_ADMIN_USER", ADMIN_USER),
-        admin_env(stack, "GF_SECURITY_ADMIN_PASSWORD", ADMIN_PASSWORD),
-    ];
-    env.extend(SETTINGS.map(|(name, value)| pod::env(name, value)));
+fn pod(stack: &Stack, grafana: &Grafana) -> Pod {
+    let (mut volumes, mut mounts) = files::volumes(stack);
+    volumes.extend([
+        data_volume(stack, grafana),
+        volume::empty_dir("logs"),
+        volume::empty_dir("tmp"),
+    ]);
+    mounts.extend([
+        volume::mount(volume::DATA, "/var/lib/grafana"),
+        volume::mount("logs", "/var/log/grafana"),
+        volume::mount("tmp", "/tmp"),
+    ]);
+    let health = format!("{}/api/health", grafana.sub_path);
     Pod {
         user: USER,
         args: Vec::new(),
-        env,
-        volumes: vec![
-            volume::config_map("datasources", stack.child_name(COMPONENT), false),
-            data_volume(stack, grafana),
-            volume::empty_dir("logs"),
-            volume::empty_dir("tmp"),
-        ],
-        mounts: vec![
-            volume::read_only("datasources", "/etc/grafana/provisioning/datasources"),
-            volume::mount(volume::DATA, "/var/lib/grafana"),
-            volume::mount("logs", "/var/log/grafana"),
-            volume::mount("tmp", "/tmp"),
-        ],
+        env: env(stack, grafana),
+        volumes,
+        mounts,
         probes: Probes {
             port: flows::HTTP,
-            startup: "/api/health",
-            readiness: "/api/health",
-            liveness: "/api/health",
+            startup: health.clone().into(),
+            readiness: health.clone().into(),
+            liveness: health.into(),
             // The database is migrated first.
             startup_seconds: 300,
         },
         api_token: false,
         grace_seconds: 30,
-        config_hash: Some(config_hash),
+        config_hash: None,
     }
+}
+
+fn env(stack: &Stack, grafana: &Grafana) -> Vec<EnvVar> {
+    let mut env = vec![
+        admin_env(stack, "GF_SECURITY_ADMIN_USER", ADMIN_USER),
+        admin_env(stack, "GF_SECURITY_ADMIN_PASSWORD", ADMIN_PASSWORD),
+    ];
+    env.extend(SETTINGS.map(|(name, value)| pod::env(name, value)));
+    if let Some(url) = &grafana.root_url {
+        env.push(pod::env("GF_SERVER_ROOT_URL", url));
+    }
+    if !grafana.sub_path.is_empty() {
+        env.push(pod::env("GF_SERVER_SERVE_FROM_SUB_PATH", "true"));
+    }
+    if grafana.anonymous_viewer {
+        env.push(pod::env("GF_AUTH_ANONYMOUS_ENABLED", "true"));
+        env.push(pod::env("GF_AUTH_ANONYMOUS_ORG_ROLE", "Viewer"));
+    }
+    if let Some(home) = files::home(stack, grafana) {
+        env.push(pod::env("GF_DASHBOARDS_DEFAULT_HOME_DASHBOARD_PATH", &home));
+    }
+    env
 }
 
 fn data_volume(stack: &Stack, grafana: &Grafana) -> Volume {

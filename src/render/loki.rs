@@ -65,10 +65,10 @@ fn pod(stack: &Stack, config_hash: String) -> Pod {
         ],
         probes: Probes {
             port: flows::HTTP,
-            startup: "/ready",
-            readiness: "/ready",
+            startup: "/ready".into(),
+            readiness: "/ready".into(),
             // Not `/ready`: what it waits for, a restart would only start again.
-            liveness: "/services",
+            liveness: "/services".into(),
             // A write-ahead log is replayed first.
             startup_seconds: 900,
         },

@@ -1,6 +1,6 @@
 //! What the pods of all components share: hardening, probes, placement.
 
-use std::collections::BTreeMap;
+use std::{borrow::Cow, collections::BTreeMap};
 
 use k8s_openapi::{
     api::core::v1::{
@@ -59,16 +59,16 @@ pub struct Pod {
 }
 
 /// The paths that tell a container's health.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Probes {
     /// The name of the port.
     pub port: &'static str,
     /// Answers once the start is over.
-    pub startup: &'static str,
+    pub startup: Cow<'static, str>,
     /// Answers while requests are taken.
-    pub readiness: &'static str,
+    pub readiness: Cow<'static, str>,
     /// Answers as long as a restart would not help.
-    pub liveness: &'static str,
+    pub liveness: Cow<'static, str>,
     /// How long a start may take, in seconds.
     pub startup_seconds: i32,
 }
@@ -111,7 +111,7 @@ pub fn template(
 }
 
 fn container(component: Component, workload: &Workload, pod: Pod) -> Container {
-    let probes = pod.probes;
+    let probes = &pod.probes;
     Container {
         name: component.name().into(),
         image: Some(workload.image.clone()),
@@ -122,12 +122,12 @@ fn container(component: Component, workload: &Workload, pod: Pod) -> Container {
         security_context: Some(container_security(pod.user)),
         startup_probe: Some(Probe {
             failure_threshold: Some(probes.startup_seconds / STARTUP_PERIOD),
-            ..probe(probes, probes.startup, STARTUP_PERIOD)
+            ..probe(probes, &probes.startup, STARTUP_PERIOD)
         }),
-        readiness_probe: Some(probe(probes, probes.readiness, 5)),
+        readiness_probe: Some(probe(probes, &probes.readiness, 5)),
         liveness_probe: Some(Probe {
             failure_threshold: Some(6),
-            ..probe(probes, probes.liveness, 10)
+            ..probe(probes, &probes.liveness, 10)
         }),
         termination_message_policy: Some("FallbackToLogsOnError".into()),
         volume_mounts: Some(pod.mounts),
@@ -146,7 +146,7 @@ fn container_ports(component: Component) -> Vec<ContainerPort> {
         .collect()
 }
 
-fn probe(probes: Probes, path: &str, period_seconds: i32) -> Probe {
+fn probe(probes: &Probes, path: &str, period_seconds: i32) -> Probe {
     Probe {
         http_get: Some(HTTPGetAction {
             path: Some(path.into()),

@@ -13,7 +13,7 @@ use super::{
     digest, files, flows, network,
     objects::{Objects, Stage},
     pod::{self, Pod, Probes, User},
-    rules, stateful_set,
+    recording, rules, stateful_set,
     version::Feature,
     volume,
 };
@@ -77,7 +77,8 @@ impl Config {
     /// so the configuration that Prometheus shows tells which rules it was loaded with.
     fn of(stack: &Stack, prometheus: &model::Prometheus) -> Self {
         let mut config = config::prometheus::config(stack, prometheus);
-        let rules = rules::texts(&prometheus.rule_files);
+        let mut rules = rules::texts(&prometheus.rule_files);
+        rules.extend(recording::texts(stack));
         let mut all = config::to_yaml(&config);
         for (name, text) in &rules {
             // No name and no text holds a NUL, so none can run into the next.
@@ -119,9 +120,9 @@ fn pod(stack: &Stack, prometheus: &model::Prometheus) -> Pod {
         mounts,
         probes: Probes {
             port: flows::HTTP,
-            startup: "/-/ready",
-            readiness: "/-/ready",
-            liveness: "/-/healthy",
+            startup: "/-/ready".into(),
+            readiness: "/-/ready".into(),
+            liveness: "/-/healthy".into(),
             // A write-ahead log of hours is replayed first.
             startup_seconds: 900,
         },

@@ -1,6 +1,8 @@
 //! From what users wrote to one valid model, or problems with their field paths: pure.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
+
+use k8s_openapi::api::core::v1::ConfigMap;
 
 use crate::api::rule::AlertRule;
 
@@ -19,6 +21,7 @@ mod secrets;
 mod stack;
 mod workload;
 
+pub use dashboards::{DASHBOARD_LABELS, RefusedDashboard, SHARDS};
 pub use secrets::references;
 pub use stack::resolve;
 
@@ -39,6 +42,10 @@ pub struct Inputs {
     pub assume_secrets: bool,
     /// The data of the operator's own `<stack>-grafana-admin`, once there.
     pub grafana_admin: Option<BTreeMap<String, SecretValue>>,
+    /// The data of the operator's own `<stack>-grafana-applied`, once there.
+    pub grafana_applied: Option<BTreeMap<String, SecretValue>>,
+    /// The `ConfigMaps` that are labelled as dashboards.
+    pub dashboards: Vec<Arc<ConfigMap>>,
     /// A random password, used only where none exists yet.
     pub fresh_password: SecretValue,
     /// The `AlertRules` of the stack's namespace.
@@ -52,6 +59,8 @@ pub struct Resolution {
     pub stack: Stack,
     /// What was left out of it, by field of the stack.
     pub problems: Vec<Problem>,
+    /// The dashboards of users that were left out; each is among the problems too.
+    pub refused_dashboards: Vec<RefusedDashboard>,
     /// One verdict for each `AlertRule` in the reach of a stack that evaluates rules.
     pub rules: Vec<RuleVerdict>,
 }

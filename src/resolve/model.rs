@@ -9,6 +9,7 @@ use std::{
 use crate::api::{
     agent_config::AgentConfig,
     component::Component,
+    dashboards::Extra,
     value::{Toleration, WhenDeleted},
 };
 
@@ -70,6 +71,8 @@ pub struct Server {
     pub endpoint_slices: bool,
     /// `StatefulSets` know `persistentVolumeClaimRetentionPolicy` (1.27 and newer).
     pub claim_retention: bool,
+    /// `traefik.io/v1alpha1` is served: Traefik's Middlewares can redirect.
+    pub traefik: bool,
 }
 
 /// A version, compared by its numbers.
@@ -247,6 +250,64 @@ pub struct Grafana {
     pub admin_user: SecretValue,
     /// The admin's password.
     pub admin_password: SecretValue,
+    /// The admin's name and password that Grafana took last, once it took any.
+    pub applied: Option<Credentials>,
+    /// The dashboards that come with the stack and which of the others; none when switched off.
+    pub shipped: Option<BTreeSet<Extra>>,
+    /// Users' dashboards by the number of the `ConfigMap` that holds them.
+    pub shards: BTreeMap<u8, DashboardShard>,
+    /// The address in people's browsers.
+    pub root_url: Option<String>,
+    /// The path of that address, without a slash at its end; empty: none.
+    pub sub_path: String,
+    /// Whether who has not signed in may look.
+    pub anonymous_viewer: bool,
+    /// How it is reached from outside of the cluster.
+    pub ingress: Option<Ingress>,
+}
+
+/// A name and a password.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Credentials {
+    /// The name.
+    pub user: SecretValue,
+    /// The password.
+    pub password: SecretValue,
+}
+
+/// Users' dashboards of one folder, as many as one `ConfigMap` holds.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct DashboardShard {
+    /// The folder; empty: Grafana's general one.
+    pub folder: String,
+    /// The dashboards by file name, each valid JSON with a uid that no other has.
+    pub files: BTreeMap<String, String>,
+}
+
+/// An Ingress for Grafana.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Ingress {
+    /// The host's name.
+    pub host: String,
+    /// The `IngressClass`.
+    pub class_name: Option<String>,
+    /// The Secret with the certificate.
+    pub tls_secret: Option<String>,
+    /// What HTTP gets.
+    pub http: HttpAnswer,
+    /// Annotations, cert-manager's among them.
+    pub annotations: BTreeMap<String, String>,
+}
+
+/// What who comes by HTTP gets.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum HttpAnswer {
+    /// The same as by HTTPS, or as the ingress controller decides.
+    Same,
+    /// A redirect by a Middleware of Traefik.
+    TraefikRedirect,
+    /// Nothing, with Traefik: its `web` entry point does not lead here.
+    Nothing,
 }
 
 /// A secret: it never shows in logs or messages.

@@ -29,16 +29,23 @@ pub fn resolve(stack: &MonitoringStack, inputs: &Inputs) -> Result<Resolution, V
         alerting::resolve(spec, inputs, problems)
     });
     let loki = parts.take(Component::Loki, spec, |_| logs::resolve(spec));
-    let grafana = parts.take(Component::Grafana, spec, |problems| {
-        dashboards::resolve(spec, inputs, problems)
-    });
+    let name = stack.name_any();
     let namespace = stack.namespace().unwrap_or_else(|| "default".into());
+    let own = dashboards::Own {
+        name: &name,
+        namespace: &namespace,
+    };
+    let (grafana, refused_dashboards) = parts
+        .take(Component::Grafana, spec, |problems| {
+            dashboards::resolve(spec, own, inputs, problems)
+        })
+        .unzip();
     let agent = parts.take(Component::Agent, spec, |_| {
         agent::resolve(spec, &namespace, inputs)
     });
     Ok(Resolution {
         stack: Stack {
-            name: stack.name_any(),
+            name,
             namespace,
             uid: stack.metadata.uid.clone().unwrap_or_default(),
             operator: inputs.operator.clone(),
@@ -62,6 +69,7 @@ pub fn resolve(stack: &MonitoringStack, inputs: &Inputs) -> Result<Resolution, V
             paused: spec.paused.unwrap_or(false),
         },
         problems: parts.problems,
+        refused_dashboards: refused_dashboards.unwrap_or_default(),
         // Without Prometheus nobody evaluates them: the stack takes none.
         rules: if enabled(Component::Prometheus, spec) {
             rules

@@ -74,7 +74,8 @@ impl Bench {
         let context = self.context();
         let (client, discovery) = (&context.client, &context.discovery);
         let inputs =
-            dereference::dereference(client, discovery, &context.operator, stack, vec![]).await;
+            dereference::dereference(client, discovery, &context.operator, stack, vec![], vec![])
+                .await;
         let resolution = resolve::resolve(stack, &inputs.unwrap()).unwrap();
         let objects = render::render(&resolution.stack).into_ordered();
         (resolution.stack, objects)

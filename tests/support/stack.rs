@@ -34,6 +34,7 @@ pub fn minimal() -> Stack {
             policy_v1: true,
             endpoint_slices: true,
             claim_retention: true,
+            traefik: false,
         },
         prometheus: Some(prometheus()),
         alertmanager: Some(Alertmanager {
@@ -51,6 +52,13 @@ pub fn minimal() -> Stack {
             workload: workload(Component::Grafana),
             admin_user: secret("admin"),
             admin_password: secret("swordfish"),
+            applied: None,
+            shipped: Some(BTreeSet::new()),
+            shards: BTreeMap::new(),
+            root_url: None,
+            sub_path: String::new(),
+            anonymous_viewer: false,
+            ingress: None,
         }),
         agent: Some(agent()),
         held: BTreeSet::new(),
@@ -127,6 +135,7 @@ pub fn single_node() -> Stack {
         policy_v1: false,
         endpoint_slices: false,
         claim_retention: false,
+        traefik: false,
     };
     stack.grafana = None;
     if let Some(prometheus) = &mut stack.prometheus {

@@ -46,7 +46,11 @@ one that it uses and is missing shows as a 403 in the tests.
   resources: [poddisruptionbudgets]
   verbs: [get, list, watch, create, patch, delete]
 - apiGroups: [networking.k8s.io]
-  resources: [networkpolicies]
+  resources: [networkpolicies, ingresses]
+  verbs: [get, list, watch, create, patch, delete]
+# The redirect to HTTPS, where Traefik's kinds are there.
+- apiGroups: [traefik.io]
+  resources: [middlewares]
   verbs: [get, list, watch, create, patch, delete]
 - apiGroups: [rbac.authorization.k8s.io]
   resources: [rolebindings]

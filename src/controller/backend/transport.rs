@@ -2,7 +2,7 @@
 
 use std::pin::pin;
 
-use http_body_util::{BodyExt, Empty, LengthLimitError, Limited};
+use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
 use hyper::{
     Request, StatusCode,
     body::{Bytes, Incoming},
@@ -30,7 +30,7 @@ impl Drop for Forward {
 pub async fn http<S>(
     stream: S,
     port: u16,
-    request: Request<Empty<Bytes>>,
+    request: Request<Full<Bytes>>,
 ) -> Result<(StatusCode, Bytes), BackendError>
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,

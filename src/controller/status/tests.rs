@@ -122,6 +122,7 @@ fn stack() -> Stack {
             policy_v1: true,
             endpoint_slices: true,
             claim_retention: true,
+            traefik: false,
         },
         prometheus: Some(Prometheus {
             workload: workload("3.14.0"),

@@ -1,4 +1,4 @@
-//! Grafana's data sources file.
+//! Grafana's provisioning files: data sources, and where dashboards are.
 
 use serde::Serialize;
 
@@ -49,6 +49,74 @@ struct JsonData {
     implementation: Option<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     handle_grafana_managed_alerts: Option<bool>,
+    /// Grafana keeps what it does not know, and shows it: so a data source tells which files it
+    /// was read from.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    masthead_config: Option<String>,
+}
+
+impl DataSources {
+    /// The uid of the first, which can be marked.
+    #[must_use]
+    pub fn first(&self) -> Option<&'static str> {
+        self.datasources.first().map(|source| source.uid)
+    }
+
+    /// Writes a mark on the first.
+    #[must_use]
+    pub fn marked(mut self, mark: &str) -> Self {
+        if let Some(first) = self.datasources.first_mut() {
+            first.json_data.masthead_config = Some(mark.to_owned());
+        }
+        self
+    }
+}
+
+/// The file that says where dashboards are.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Providers {
+    api_version: u8,
+    providers: Vec<Provider>,
+}
+
+/// Dashboards of one folder, below one path.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Provider {
+    name: String,
+    #[serde(rename = "type")]
+    type_: &'static str,
+    folder: String,
+    // A dashboard goes when its file goes.
+    disable_deletion: bool,
+    allow_ui_updates: bool,
+    update_interval_seconds: u8,
+    options: ProviderOptions,
+}
+
+#[derive(Debug, Serialize)]
+struct ProviderOptions {
+    path: String,
+}
+
+/// The file, for folders and the paths of their dashboards. Each path has a name of its own.
+#[must_use]
+pub fn providers(paths: impl Iterator<Item = (String, String, String)>) -> Providers {
+    Providers {
+        api_version: 1,
+        providers: paths
+            .map(|(name, folder, path)| Provider {
+                name,
+                type_: "file",
+                folder,
+                disable_deletion: false,
+                allow_ui_updates: false,
+                update_interval_seconds: 10,
+                options: ProviderOptions { path },
+            })
+            .collect(),
+    }
 }
 
 /// The file for a stack's Grafana: a data source for each store that runs, called by a uid that

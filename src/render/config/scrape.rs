@@ -20,6 +20,8 @@ const KUBELET_METRICS: &str = "kubelet_volume_stats_.+|kubelet_running_(pods|con
 pub struct ScrapeConfig {
     job_name: String,
     #[serde(skip_serializing_if = "Option::is_none")]
+    metrics_path: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     scheme: Option<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     authorization: Option<Authorization>,
@@ -132,6 +134,7 @@ fn own_job(stack: &Stack, port: &Port, scrape: Scrape) -> ScrapeConfig {
     }
     ScrapeConfig {
         job_name: scrape.job.into(),
+        metrics_path: metrics_path(stack, port.component),
         scheme: None,
         authorization: None,
         tls_config: None,
@@ -142,11 +145,22 @@ fn own_job(stack: &Stack, port: &Port, scrape: Scrape) -> ScrapeConfig {
     }
 }
 
+/// Where the metrics are, if not at `/metrics`: Grafana sends who asks outside of its path to its
+/// public address.
+fn metrics_path(stack: &Stack, component: Component) -> Option<String> {
+    let grafana = stack
+        .grafana
+        .as_ref()
+        .filter(|_| component == Component::Grafana)?;
+    (!grafana.sub_path.is_empty()).then(|| format!("{}/metrics", grafana.sub_path))
+}
+
 /// The kubelets know how full the volumes are. Their certificates are signed by themselves in most
 /// clusters, so they are not verified.
 fn kubelet_job() -> ScrapeConfig {
     ScrapeConfig {
         job_name: "kubelet".into(),
+        metrics_path: None,
         scheme: Some("https"),
         authorization: Some(Authorization {
             credentials_file: TOKEN_FILE,

@@ -28,6 +28,7 @@ fn inputs() -> Inputs {
             policy_v1: true,
             endpoint_slices: true,
             claim_retention: true,
+            traefik: false,
         },
         secrets: [
             ("slack".to_owned(), [key("url", "https://hooks")].into()),
@@ -39,6 +40,8 @@ fn inputs() -> Inputs {
         .into(),
         assume_secrets: false,
         grafana_admin: None,
+        grafana_applied: None,
+        dashboards: Vec::new(),
         fresh_password: SecretValue(b"fresh".to_vec()),
         rules: Vec::new(),
     }

@@ -1,0 +1,94 @@
+//! The dashboards that come with a stack: data, made from what the stack has, so that no panel asks
+//! for what nobody gathers.
+//!
+//! One file for each dashboard, built from [`board`]'s rows and [`panel`]'s panels. Limits are those
+//! of the default alerts, from [`crate::api::defaults`].
+
+mod application;
+pub mod board;
+mod itself;
+mod logs;
+mod network;
+mod node;
+mod overview;
+pub mod panel;
+mod pods;
+mod postgres;
+mod queries;
+pub mod source;
+pub mod style;
+mod traefik;
+
+use crate::{
+    api::{component::Component, dashboards::Extra},
+    resolve::model::{Grafana, Stack},
+};
+use board::Dashboard;
+
+/// The folder of the dashboards that come with the stack.
+pub const FOLDER: &str = "Masthead";
+/// What their uids start with; no other dashboard may have one like it.
+pub const UID_PREFIX: &str = "masthead-";
+
+/// What a stack has that panels can ask for.
+struct Parts {
+    prometheus: bool,
+    alertmanager: bool,
+    loki: bool,
+    agent: bool,
+    /// The agent gathers the nodes' metrics.
+    node: bool,
+    /// The agent gathers the containers' metrics.
+    containers: bool,
+    /// The agent ships log lines.
+    agent_logs: bool,
+}
+
+impl Parts {
+    fn of(stack: &Stack) -> Self {
+        let config = stack.agent.as_ref().map(|agent| &agent.config);
+        // Nobody knows what an agent gathers that is held as it is; the usual is likeliest.
+        let held = stack.held.contains(&Component::Agent);
+        Self {
+            prometheus: stack.runs(Component::Prometheus),
+            alertmanager: stack.runs(Component::Alertmanager),
+            loki: stack.runs(Component::Loki),
+            agent: stack.runs(Component::Agent),
+            node: held || config.is_some_and(|config| config.node.is_some()),
+            containers: held || config.is_some_and(|config| config.containers.is_some()),
+            agent_logs: config.is_some_and(|config| config.logs.is_some()),
+        }
+    }
+}
+
+/// The dashboards that come with a stack; none when they are switched off.
+#[must_use]
+pub fn shipped(stack: &Stack, grafana: &Grafana) -> Vec<Dashboard> {
+    let Some(extras) = &grafana.shipped else {
+        return Vec::new();
+    };
+    let parts = Parts::of(stack);
+    let mut dashboards = Vec::new();
+    if parts.prometheus {
+        dashboards.push(overview::dashboard(&parts));
+        if parts.node {
+            dashboards.push(node::dashboard());
+        }
+        if parts.containers {
+            dashboards.push(pods::dashboard());
+        }
+        if parts.node || parts.containers {
+            dashboards.push(network::dashboard(&parts));
+        }
+        dashboards.extend(extras.iter().map(|extra| match extra {
+            Extra::Postgres => postgres::dashboard(),
+            Extra::Traefik => traefik::dashboard(),
+            Extra::Application => application::dashboard(),
+        }));
+        dashboards.push(itself::dashboard(&parts));
+    }
+    if parts.loki {
+        dashboards.push(logs::dashboard());
+    }
+    dashboards
+}
