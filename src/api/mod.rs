@@ -13,6 +13,8 @@ pub mod component;
 #[cfg(feature = "controller")]
 pub mod defaults;
 #[cfg(feature = "controller")]
+pub mod discovery;
+#[cfg(feature = "controller")]
 pub mod rule;
 #[cfg(feature = "controller")]
 pub mod stack;

@@ -17,13 +17,14 @@ use crate::api::{
 pub fn resolve(stack: &MonitoringStack, inputs: &Inputs) -> Result<Resolution, Vec<Problem>> {
     check_name(&stack.name_any())?;
     let spec = &stack.spec;
+    let namespace = stack.namespace().unwrap_or_else(|| "default".into());
     let (rule_files, rules) = rules::judge(&inputs.rules);
     let mut parts = Parts {
         problems: Vec::new(),
         held: BTreeSet::new(),
     };
     let prometheus = parts.take(Component::Prometheus, spec, |problems| {
-        metrics::resolve(spec, inputs, rule_files, problems)
+        metrics::resolve(spec, &namespace, inputs, rule_files, problems)
     });
     let alertmanager = parts.take(Component::Alertmanager, spec, |problems| {
         alerting::resolve(spec, inputs, problems)
@@ -32,7 +33,6 @@ pub fn resolve(stack: &MonitoringStack, inputs: &Inputs) -> Result<Resolution, V
     let grafana = parts.take(Component::Grafana, spec, |problems| {
         dashboards::resolve(spec, inputs, problems)
     });
-    let namespace = stack.namespace().unwrap_or_else(|| "default".into());
     let agent = parts.take(Component::Agent, spec, |_| {
         agent::resolve(spec, &namespace, inputs)
     });
@@ -135,4 +135,4 @@ fn check_name(name: &str) -> Result<(), Vec<Problem>> {
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

@@ -14,7 +14,8 @@ fn stack(spec: &str) -> MonitoringStack {
     .unwrap()
 }
 
-fn inputs() -> Inputs {
+/// A cluster with two Secrets.
+pub fn inputs() -> Inputs {
     let key = |key: &str, value: &str| (key.to_owned(), SecretValue(value.into()));
     Inputs {
         operator: Operator {
@@ -41,6 +42,7 @@ fn inputs() -> Inputs {
         grafana_admin: None,
         fresh_password: SecretValue(b"fresh".to_vec()),
         rules: Vec::new(),
+        namespaces: None,
     }
 }
 
