@@ -8,10 +8,14 @@ mod stack;
 
 #[path = "render/configs.rs"]
 mod configs;
+#[path = "render/dashboards.rs"]
+mod dashboards;
 #[path = "render/flows.rs"]
 mod flows;
 #[path = "render/golden.rs"]
 mod golden;
+#[path = "render/ingress.rs"]
+mod ingress;
 #[path = "render/objects.rs"]
 mod objects;
 #[path = "render/pods.rs"]

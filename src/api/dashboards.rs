@@ -56,7 +56,7 @@ pub struct DashboardSelector {
 pub struct IngressSpec {
     /// The host's name, such as grafana.example.org.
     #[schemars(
-        regex(pattern = r"^(\*\.)?[a-z0-9]([-a-z0-9.]*[a-z0-9])?$"),
+        regex(pattern = r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$"),
         length(min = 1, max = 253)
     )]
     pub host: String,

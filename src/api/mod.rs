@@ -15,6 +15,8 @@ pub mod dashboards;
 #[cfg(feature = "controller")]
 pub mod defaults;
 #[cfg(feature = "controller")]
+pub mod discovery;
+#[cfg(feature = "controller")]
 pub mod rule;
 #[cfg(feature = "controller")]
 pub mod stack;

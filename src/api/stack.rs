@@ -9,8 +9,12 @@ use super::{
     agent::AgentSpec,
     alerting::AlertingSpec,
     dashboards::{DashboardSelector, IngressSpec, ShippedSpec},
+    discovery::DiscoverySpec,
     status::StackStatus,
-    value::{Duration, Quantity, Resources, Scheduling, SecretKeyRef, SecretRef, Storage},
+    value::{
+        Duration, NamespaceSelector, Quantity, Resources, Scheduling, SecretKeyRef, SecretRef,
+        Storage,
+    },
 };
 
 /// A monitoring stack: Prometheus, Alertmanager, Loki, Grafana and the agent on every node.
@@ -46,6 +50,9 @@ use super::{
 // Server-side apply leaves null where the last field was taken away; a default makes that `{}`.
 #[schemars(extend("default" = {}))]
 pub struct MonitoringStackSpec {
+    /// What Prometheus scrapes beside the stack itself: annotated Pods and Services.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub discovery: Option<DiscoverySpec>,
     /// Metrics: Prometheus.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub metrics: Option<MetricsSpec>,
@@ -222,6 +229,9 @@ pub struct DashboardsSpec {
     /// Which ConfigMaps with the label `masthead.dev/dashboard: "true"` or `grafana_dashboard: "1"` are taken; all when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub selector: Option<DashboardSelector>,
+    /// Where those ConfigMaps are, beside the stack's own namespace.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub namespaces: Option<NamespaceSelector>,
     /// The address in people's browsers, with a path if Grafana is below one; the ingress's when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(regex(pattern = r"^https?://[^\s]+$"), length(max = 2048))]

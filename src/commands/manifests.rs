@@ -291,6 +291,7 @@ impl Manifests {
                 .filter(|rule| rule.object.namespace().as_deref() == namespace)
                 .map(|rule| rule.object.clone())
                 .collect(),
+            namespaces: None,
         }
     }
 }

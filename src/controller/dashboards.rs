@@ -29,8 +29,8 @@ use super::{
 use crate::resolve::{DASHBOARD_LABELS, RefusedDashboard};
 
 /// The labelled `ConfigMaps` of one scope. No other `ConfigMap` is read.
-#[derive(Clone)]
-pub struct Dashboards([Store<ConfigMap>; 2]);
+#[derive(Clone, Default)]
+pub struct Dashboards(Vec<Store<ConfigMap>>);
 
 impl Dashboards {
     /// Watches each of the labels, and wakes the stacks of a namespace where something changes.
@@ -61,7 +61,7 @@ impl Dashboards {
         };
         let [one, other] = DASHBOARD_LABELS;
         let ((first, first_synced), (second, second_synced)) = (watch(one), watch(other));
-        (Self([first, second]), [first_synced, second_synced])
+        (Self(vec![first, second]), [first_synced, second_synced])
     }
 
     /// All of them; one with both labels twice.
@@ -83,9 +83,10 @@ async fn changed(
             // Whoever waits for the first list looks at it anyway.
             Ok(Event::InitApply(map) | Event::Apply(map) | Event::Delete(map)) => {
                 let namespace = &map.metadata.namespace;
-                let near =
-                    stacks.state_filter(|stack: &Guarded| stack.meta().namespace == *namespace);
-                for stack in near {
+                let reached = stacks.state_filter(|stack: &Guarded| {
+                    stack.meta().namespace == *namespace || looks_elsewhere(stack)
+                });
+                for stack in reached {
                     if wake.unbounded_send(ObjectRef::from_obj(&*stack)).is_err() {
                         return;
                     }
@@ -100,6 +101,13 @@ async fn changed(
             }
         }
     }
+}
+
+/// Whether a stack takes dashboards of other namespaces too.
+fn looks_elsewhere(stack: &Guarded) -> bool {
+    let stack = stack.0.as_ref().ok();
+    let dashboards = stack.and_then(|stack| stack.spec.dashboards.as_ref());
+    dashboards.is_some_and(|dashboards| dashboards.namespaces.is_some())
 }
 
 /// What was told of dashboards that were left out, so that each is told once. Clones share it.

@@ -6,7 +6,7 @@
 //! file is there. Nothing tells when: a reload that comes too early succeeds with the old content.
 //! So each pod is asked for the proof, reloaded and asked again, until it holds or time is up.
 
-mod grafana;
+pub mod grafana;
 mod pod;
 mod touch;
 

@@ -22,26 +22,24 @@ const VIRTUAL: &str = r#"device!~"lo|veth.*|cali.*|cni.*|flannel.*|cilium.*|lxc.
 /// namespace, a name and a uid.
 #[must_use]
 pub fn texts(stack: &Stack) -> BTreeMap<String, String> {
-    let config = stack.agent.as_ref().map(|agent| &agent.config);
-    let node = config.is_some_and(|config| config.node.is_some());
-    let containers = config.is_some_and(|config| config.containers.is_some());
-    [
-        (node, "nodes", nodes as fn() -> Vec<RuleEntry>),
-        (containers, "containers", self::containers),
-    ]
-    .into_iter()
-    .filter(|(there, ..)| *there)
-    .map(|(_, name, rules)| {
-        let file = RuleFile {
-            namespace: "masthead".into(),
-            name: name.into(),
-            interval: None,
-            rules: rules(),
-        };
-        let text = config::to_yaml(&rule_group::file(&file));
-        (format!("masthead-{name}.yaml"), text)
-    })
-    .collect()
+    let groups: [(bool, &str, fn() -> Vec<RuleEntry>); 2] = [
+        (stack.gathers_nodes(), "nodes", nodes),
+        (stack.gathers_containers(), "containers", containers),
+    ];
+    groups
+        .into_iter()
+        .filter(|(there, ..)| *there)
+        .map(|(_, name, rules)| {
+            let file = RuleFile {
+                namespace: "masthead".into(),
+                name: name.into(),
+                interval: None,
+                rules: rules(),
+            };
+            let text = config::to_yaml(&rule_group::file(&file));
+            (format!("masthead-{name}.yaml"), text)
+        })
+        .collect()
 }
 
 fn record(name: &str, expr: impl Into<String>) -> RuleEntry {

@@ -9,7 +9,8 @@ use kube::ResourceExt;
 
 use super::{
     Inputs,
-    model::{Credentials, Grafana, SecretValue},
+    model::{Credentials, Grafana, Namespaces, SecretValue},
+    namespaces,
     problem::Problem,
     workload::Common,
 };
@@ -49,9 +50,20 @@ pub fn resolve(
         .root_url
         .clone()
         .or_else(|| ingress.as_ref().map(ingress::address));
+    let namespaces = namespaces::select(
+        "spec.dashboards.namespaces",
+        dashboards.namespaces.as_ref(),
+        own.namespace,
+        inputs,
+        problems,
+    )?;
     let selector = dashboards.selector.clone().unwrap_or_default();
     let judged = users::judge(&inputs.dashboards, |map| {
-        map.namespace().as_deref() == Some(own.namespace) && users::has_labels(map, &selector)
+        let here = match &namespaces {
+            Namespaces::All => true,
+            Namespaces::These(names) => map.namespace().is_some_and(|name| names.contains(&name)),
+        };
+        here && users::has_labels(map, &selector)
     });
     problems.extend(judged.refused.iter().map(RefusedDashboard::problem));
     let grafana = Grafana {

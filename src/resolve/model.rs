@@ -1,6 +1,8 @@
 //! The resolved stack: every default applied, every reference answered, nothing left to refuse.
 //! Renderers read it and cannot fail.
 
+mod dashboards;
+
 use std::{
     collections::{BTreeMap, BTreeSet},
     fmt,
@@ -12,6 +14,8 @@ use crate::api::{
     dashboards::Extra,
     value::{Toleration, WhenDeleted},
 };
+
+pub use dashboards::{Credentials, DashboardShard, HttpAnswer, Ingress};
 
 /// One valid stack.
 #[derive(Clone, Debug, PartialEq)]
@@ -73,6 +77,22 @@ pub struct Server {
     pub claim_retention: bool,
     /// `traefik.io/v1alpha1` is served: Traefik's Middlewares can redirect.
     pub traefik: bool,
+}
+
+/// Namespaces of the cluster.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Namespaces {
+    /// Every one, also those to come.
+    All,
+    /// These; the stack's own is among them.
+    These(BTreeSet<String>),
+}
+
+/// What Prometheus scrapes beside the stack itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Discovery {
+    /// Where.
+    pub namespaces: Namespaces,
 }
 
 /// A version, compared by its numbers.
@@ -144,6 +164,8 @@ pub struct Prometheus {
     pub external_labels: BTreeMap<String, String>,
     /// Stores that take samples.
     pub remote_write: Vec<RemoteWrite>,
+    /// What is scraped beside the stack itself.
+    pub discovery: Option<Discovery>,
     /// Rule files by name (`<namespace>-<name>-<uid>.yaml`), each a valid, complete document.
     pub rule_files: BTreeMap<String, RuleFile>,
     /// Secret values by file name, copied into the component's own Secret.
@@ -266,50 +288,6 @@ pub struct Grafana {
     pub ingress: Option<Ingress>,
 }
 
-/// A name and a password.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Credentials {
-    /// The name.
-    pub user: SecretValue,
-    /// The password.
-    pub password: SecretValue,
-}
-
-/// Users' dashboards of one folder, as many as one `ConfigMap` holds.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct DashboardShard {
-    /// The folder; empty: Grafana's general one.
-    pub folder: String,
-    /// The dashboards by file name, each valid JSON with a uid that no other has.
-    pub files: BTreeMap<String, String>,
-}
-
-/// An Ingress for Grafana.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Ingress {
-    /// The host's name.
-    pub host: String,
-    /// The `IngressClass`.
-    pub class_name: Option<String>,
-    /// The Secret with the certificate.
-    pub tls_secret: Option<String>,
-    /// What HTTP gets.
-    pub http: HttpAnswer,
-    /// Annotations, cert-manager's among them.
-    pub annotations: BTreeMap<String, String>,
-}
-
-/// What who comes by HTTP gets.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum HttpAnswer {
-    /// The same as by HTTPS, or as the ingress controller decides.
-    Same,
-    /// A redirect by a Middleware of Traefik.
-    TraefikRedirect,
-    /// Nothing, with Traefik: its `web` entry point does not lead here.
-    Nothing,
-}
-
 /// A secret: it never shows in logs or messages.
 #[derive(Clone, PartialEq, Eq)]
 pub struct SecretValue(pub Vec<u8>);
@@ -363,6 +341,26 @@ impl Stack {
     #[must_use]
     pub fn runs(&self, component: Component) -> bool {
         self.has(component) || self.held.contains(&component)
+    }
+
+    /// Whether the agents gather the nodes' metrics. Of one that is held as it is nobody knows: the
+    /// usual is likeliest.
+    #[must_use]
+    pub fn gathers_nodes(&self) -> bool {
+        self.gathers(|config| config.node.is_some())
+    }
+
+    /// Whether the agents gather the containers' metrics.
+    #[must_use]
+    pub fn gathers_containers(&self) -> bool {
+        self.gathers(|config| config.containers.is_some())
+    }
+
+    fn gathers(&self, what: impl Fn(&AgentConfig) -> bool) -> bool {
+        match &self.agent {
+            Some(agent) => what(&agent.config),
+            None => self.held.contains(&Component::Agent),
+        }
     }
 
     /// The components that are enabled.

@@ -17,20 +17,20 @@ use crate::api::{
 pub fn resolve(stack: &MonitoringStack, inputs: &Inputs) -> Result<Resolution, Vec<Problem>> {
     check_name(&stack.name_any())?;
     let spec = &stack.spec;
+    let namespace = stack.namespace().unwrap_or_else(|| "default".into());
     let (rule_files, rules) = rules::judge(&inputs.rules);
     let mut parts = Parts {
         problems: Vec::new(),
         held: BTreeSet::new(),
     };
     let prometheus = parts.take(Component::Prometheus, spec, |problems| {
-        metrics::resolve(spec, inputs, rule_files, problems)
+        metrics::resolve(spec, &namespace, inputs, rule_files, problems)
     });
     let alertmanager = parts.take(Component::Alertmanager, spec, |problems| {
         alerting::resolve(spec, inputs, problems)
     });
     let loki = parts.take(Component::Loki, spec, |_| logs::resolve(spec));
     let name = stack.name_any();
-    let namespace = stack.namespace().unwrap_or_else(|| "default".into());
     let own = dashboards::Own {
         name: &name,
         namespace: &namespace,
@@ -143,4 +143,4 @@ fn check_name(name: &str) -> Result<(), Vec<Problem>> {
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

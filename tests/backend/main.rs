@@ -7,6 +7,7 @@
 #[path = "../support/stack.rs"]
 #[allow(dead_code)]
 mod fixture;
+mod grafana;
 mod kubelet;
 mod process;
 mod stack;

@@ -10,6 +10,9 @@ use crate::fixture;
 /// A stack with these rules, one in each file: name and expression.
 pub fn stack(rules: &[(&str, &str)]) -> Stack {
     let mut stack = fixture::minimal();
+    // No rules but these, and nobody else to talk to.
+    stack.agent = None;
+    stack.grafana = None;
     if let Some(workload) = fixture::workload_mut(&mut stack, Component::Prometheus) {
         workload.version = fixture::version("3.0.0");
     }

@@ -14,6 +14,7 @@
 mod faults;
 mod steps;
 mod steps_containers;
+mod steps_dashboards;
 mod support;
 
 use support::Cluster;
@@ -29,6 +30,16 @@ async fn an_agent_beside_the_cluster_tells_its_containers() {
     steps_containers::a_known_load_shows_its_figures(&cluster).await;
 }
 
+/// For a developer: the dashboards' queries against the Prometheus of a cluster that runs.
+#[tokio::test]
+async fn every_panel_has_data_on_a_cluster_that_runs() {
+    if std::env::var_os("MASTHEAD_TEST_DASHBOARDS").is_none() {
+        return;
+    }
+    let cluster = Cluster::connect().await;
+    steps_dashboards::every_panel_has_data(&cluster).await;
+}
+
 #[tokio::test]
 async fn a_stack_on_a_real_cluster_does_what_its_users_expect() {
     if std::env::var_os("MASTHEAD_TEST_CLUSTER").is_none() {
@@ -37,6 +48,7 @@ async fn a_stack_on_a_real_cluster_does_what_its_users_expect() {
     }
     let cluster = Cluster::connect().await;
     steps::the_agents_series_are_in_prometheus(&cluster).await;
+    steps_dashboards::every_panel_has_data(&cluster).await;
     // Rates are compared, which a machine that is busy with other things cannot promise.
     if std::env::var_os("MASTHEAD_TEST_CONTAINERS").is_some() {
         steps_containers::containers_are_told_as_the_kubelet_tells_them(&cluster).await;

@@ -81,14 +81,23 @@ impl Cluster {
         serde_json::from_slice(&answer.stdout).ok()
     }
 
-    /// The value of an instant query that gives one series.
-    pub async fn query(&self, expr: &str) -> Option<f64> {
+    /// How many series an instant query gives; none when Prometheus refuses it.
+    pub async fn series(&self, expr: &str) -> Option<usize> {
+        let answer = self.answer(expr).await?;
+        answer["data"]["result"].as_array().map(Vec::len)
+    }
+
+    async fn answer(&self, expr: &str) -> Option<Value> {
         let query = expr
             .bytes()
             .fold(String::new(), |query, byte| format!("{query}%{byte:02X}"));
-        let answer = self
-            .ask("main-prometheus", &format!("/api/v1/query?query={query}"))
-            .await?;
+        self.ask("main-prometheus", &format!("/api/v1/query?query={query}"))
+            .await
+    }
+
+    /// The value of an instant query that gives one series.
+    pub async fn query(&self, expr: &str) -> Option<f64> {
+        let answer = self.answer(expr).await?;
         answer["data"]["result"][0]["value"][1]
             .as_str()?
             .parse()

@@ -18,6 +18,7 @@ use masthead::{
     controller::{
         apply::Applied,
         context::{Context, Guarded, Rule, Scope},
+        dashboards::Dashboards,
         dereference, live,
         metrics::Metrics,
         publish::Living,
@@ -143,6 +144,7 @@ pub async fn reconcile_among(
         context,
         living: Living(stacks),
         rules,
+        dashboards: Dashboards::default(),
     });
     let started = std::time::Instant::now();
     Box::pin(reconcile::reconcile(Arc::new(stack), scope))

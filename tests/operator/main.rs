@@ -10,6 +10,7 @@
 #[path = "../support/apiserver.rs"]
 mod apiserver;
 mod bench;
+mod dashboards;
 mod kill;
 mod lease;
 mod objects;

@@ -12,8 +12,9 @@ use masthead::{
         value::{Duration, TaintEffect, Toleration, TolerationOperator, WhenDeleted},
     },
     resolve::model::{
-        Agent, Alertmanager, ContainerResources, Grafana, Loki, Operator, Prometheus, Receiver,
-        ReceiverKind, RemoteWrite, RuleFile, SecretValue, Server, Stack, Version, Volume, Workload,
+        Agent, Alertmanager, ContainerResources, Discovery, Grafana, Loki, Namespaces, Operator,
+        Prometheus, Receiver, ReceiverKind, RemoteWrite, RuleFile, SecretValue, Server, Stack,
+        Version, Volume, Workload,
     },
 };
 
@@ -84,6 +85,7 @@ pub fn full() -> Stack {
             basic_auth: Some(("shop".into(), "remote-write-mimir-password".into())),
         }];
         prometheus.secrets = secrets([("remote-write-mimir-password", "hunter2")]);
+        prometheus.discovery = Some(discovered(&["monitoring", "shop"]));
         prometheus.rule_files = rule_files();
     }
     if let Some(alertmanager) = &mut stack.alertmanager {
@@ -198,8 +200,16 @@ fn prometheus() -> Prometheus {
         scrape_interval: "15s".into(),
         external_labels: BTreeMap::new(),
         remote_write: Vec::new(),
+        discovery: Some(discovered(&["monitoring"])),
         rule_files: BTreeMap::new(),
         secrets: BTreeMap::new(),
+    }
+}
+
+fn discovered(namespaces: &[&str]) -> Discovery {
+    let names = namespaces.iter().map(|name| (*name).to_owned());
+    Discovery {
+        namespaces: Namespaces::These(names.collect()),
     }
 }
 

@@ -37,6 +37,7 @@ impl Case {
             resolution: Resolution {
                 stack,
                 problems: Vec::new(),
+                refused_dashboards: Vec::new(),
                 rules: vec![verdict(true), verdict(true), verdict(false)],
             },
             applied: Applied::default(),
@@ -131,6 +132,7 @@ fn stack() -> Stack {
             scrape_interval: String::new(),
             external_labels: BTreeMap::new(),
             remote_write: Vec::new(),
+            discovery: None,
             rule_files: BTreeMap::new(),
             secrets: BTreeMap::new(),
         }),

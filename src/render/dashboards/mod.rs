@@ -47,15 +47,13 @@ struct Parts {
 impl Parts {
     fn of(stack: &Stack) -> Self {
         let config = stack.agent.as_ref().map(|agent| &agent.config);
-        // Nobody knows what an agent gathers that is held as it is; the usual is likeliest.
-        let held = stack.held.contains(&Component::Agent);
         Self {
             prometheus: stack.runs(Component::Prometheus),
             alertmanager: stack.runs(Component::Alertmanager),
             loki: stack.runs(Component::Loki),
             agent: stack.runs(Component::Agent),
-            node: held || config.is_some_and(|config| config.node.is_some()),
-            containers: held || config.is_some_and(|config| config.containers.is_some()),
+            node: stack.gathers_nodes(),
+            containers: stack.gathers_containers(),
             agent_logs: config.is_some_and(|config| config.logs.is_some()),
         }
     }

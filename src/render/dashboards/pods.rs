@@ -81,9 +81,7 @@ fn failing() -> Panel {
     )
     .empty_is("Every container runs")
     .metric(
-        format!(
-            r#"{CONTAINER_FAILING} and on (namespace, pod) masthead_container_state{{{HERE}}}"#
-        ),
+        format!("{CONTAINER_FAILING} and on (namespace, pod) masthead_container_state{{{HERE}}}"),
         "",
     )
     .label("namespace", "Namespace")

@@ -14,7 +14,8 @@ fn stack(spec: &str) -> MonitoringStack {
     .unwrap()
 }
 
-fn inputs() -> Inputs {
+/// A cluster with two Secrets.
+pub fn inputs() -> Inputs {
     let key = |key: &str, value: &str| (key.to_owned(), SecretValue(value.into()));
     Inputs {
         operator: Operator {
@@ -44,6 +45,7 @@ fn inputs() -> Inputs {
         dashboards: Vec::new(),
         fresh_password: SecretValue(b"fresh".to_vec()),
         rules: Vec::new(),
+        namespaces: None,
     }
 }
 
@@ -232,4 +234,37 @@ fn the_servers_rules_and_resolve_agree() {
     let fine = "{alerting: {receivers: [{name: a, webhook: {url: 'http://a'}}]}}";
     assert!(stack(fine).validate_cel().is_ok());
     assert_eq!(said(&resolved(fine)), [""; 0]);
+}
+
+#[test]
+fn an_ingress_redirects_by_what_the_cluster_has() {
+    use crate::resolve::model::HttpAnswer;
+
+    let answer = |class: &str, traefik: bool| {
+        let mut inputs = inputs();
+        inputs.server.traefik = traefik;
+        let spec = format!(
+            "{{dashboards: {{ingress: {{host: g.example.org, className: {class}, tls: {{secretRef: {{name: t}}}}}}}}}}"
+        );
+        let resolution = resolve(&stack(&spec), &inputs).unwrap();
+        let grafana = resolution.stack.grafana.clone().unwrap();
+        assert_eq!(grafana.root_url.as_deref(), Some("https://g.example.org/"));
+        (grafana.ingress.unwrap().http, said(&resolution).len())
+    };
+    assert_eq!(answer("traefik", true), (HttpAnswer::TraefikRedirect, 0));
+    assert_eq!(answer("traefik", false), (HttpAnswer::Nothing, 1));
+    assert_eq!(answer("nginx", true), (HttpAnswer::Same, 0));
+    assert_eq!(answer("haproxy", false), (HttpAnswer::Same, 1));
+}
+
+#[test]
+fn a_redirect_without_a_certificate_is_told() {
+    let resolution = resolved(
+        "{dashboards: {ingress: {host: g.example.org, redirectToHttps: true}, rootUrl: 'http://g.example.org/grafana/'}}",
+    );
+    assert_eq!(
+        said(&resolution),
+        ["spec.dashboards.ingress.redirectToHttps: needs tls: there is no HTTPS to redirect to"]
+    );
+    assert_eq!(resolution.stack.grafana.unwrap().sub_path, "/grafana");
 }
