@@ -22,7 +22,7 @@ use super::{
 use crate::{
     api::{
         component::Component,
-        status::{ProblemStatus, RuleCounts, StackStatus, Summary, Targets},
+        status::{ProblemStatus, RuleCounts, StackStatus, Summary, Targets, Unscraped},
     },
     resolve::{Resolution, problem::Problem},
 };
@@ -81,6 +81,7 @@ pub fn stack_status(
             .map(|component| facts.component_status(*component))
             .collect(),
         targets: observation.targets,
+        unscraped: facts.unscraped(),
         rules: Some(facts.rule_counts()),
         problems: problem_statuses(&facts.problems()),
         summary: Some(facts.summary()),
@@ -170,6 +171,13 @@ impl Facts<'_> {
         skipped.sort_by(|a, b| (&a.field, &a.message).cmp(&(&b.field, &b.message)));
         let resolved = self.resolution.problems.iter().cloned();
         resolved.chain(skipped).collect()
+    }
+
+    /// What could not be asked is as it was.
+    fn unscraped(&self) -> Vec<Unscraped> {
+        let known = self.observation.unscraped.as_ref();
+        let before = || self.old.map(|old| &old.unscraped);
+        known.or_else(before).cloned().unwrap_or_default()
     }
 
     /// Objects that were refused and belong to no component that has a condition.

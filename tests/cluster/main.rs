@@ -14,6 +14,7 @@
 mod faults;
 mod steps;
 mod steps_containers;
+mod steps_discovery;
 mod support;
 
 use support::Cluster;
@@ -47,6 +48,7 @@ async fn a_stack_on_a_real_cluster_does_what_its_users_expect() {
         );
     }
     steps::status_tells_what_runs(&cluster).await;
+    steps_discovery::what_asks_is_scraped_and_what_cannot_be_says_why(&cluster).await;
     steps::drift_is_put_back(&cluster).await;
     steps::a_reloadable_field_rolls_nothing(&cluster).await;
     steps::a_flag_rolls_its_own_component_only(&cluster).await;

@@ -33,6 +33,7 @@ impl Case {
             observation: Observation {
                 components: components.collect(),
                 targets: Some(Targets { up: 41, down: 1 }),
+                unscraped: None,
             },
             resolution: Resolution {
                 stack,
