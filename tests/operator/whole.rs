@@ -1,6 +1,6 @@
 //! The whole operator, with the rights that the chart gives it and no others.
 
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 
 use k8s_openapi::{
     api::{apps::v1::StatefulSet, coordination::v1::Lease, rbac::v1::ClusterRoleBinding},
@@ -78,6 +78,44 @@ pub async fn a_stack_runs_its_course(bench: &Bench) {
     let lease = leases.get("masthead").await.unwrap().spec.unwrap();
     assert_eq!(lease.holder_identity, None, "it is given back");
     nothing_was_refused(&bench.server, OPERATOR);
+}
+
+/// More stacks than are looked at together, none of which gets ready: each has its turn before
+/// another has its third.
+pub async fn a_crowd_of_stacks_is_served_in_turn(bench: &Bench) {
+    const CROWD: usize = 12;
+    bench.server.namespace("crowd").await;
+    for number in 0..CROWD {
+        bench
+            .another("crowd", &format!("s{number}"), json!({}))
+            .await;
+    }
+    let before = bench.server.requests().len();
+    let stop = CancellationToken::new();
+    let (client, token) = (bench.server.client(OPERATOR), stop.clone());
+    let flags = args(&["--watch-namespaces=crowd"]);
+    let operator = tokio::spawn(controller::run_with(flags, client, TIMING, token));
+    let stacks: Api<MonitoringStack> = Api::namespaced(bench.client.clone(), "crowd");
+    eventually("every stack of the crowd has a status", async || {
+        let all = stacks.list(&ListParams::default()).await.unwrap();
+        all.items.iter().all(|stack| stack.status.is_some())
+    })
+    .await;
+    stop.cancel();
+    operator.await.unwrap().unwrap();
+    let mut looks = BTreeMap::new();
+    for request in bench.server.requests().split_off(before) {
+        if request.user == OPERATOR
+            && (request.verb.as_str(), request.resource.as_str()) == ("get", "monitoringstacks")
+        {
+            let count = looks.entry(request.name).or_insert(0);
+            *count += 1;
+            if *count == 3 {
+                break;
+            }
+        }
+    }
+    assert_eq!(looks.len(), CROWD, "{looks:?}");
 }
 
 /// The same in namespaces: a role in each, and nothing in the cluster.

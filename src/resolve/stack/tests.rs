@@ -27,7 +27,6 @@ fn inputs() -> Inputs {
         server: Server {
             policy_v1: true,
             endpoint_slices: true,
-            claim_retention: true,
         },
         secrets: [
             ("slack".to_owned(), [key("url", "https://hooks")].into()),
@@ -146,6 +145,60 @@ fn a_missing_secret_takes_out_its_receiver_only() {
         routes,
         [1, 0],
         "the route that lost its only receiver is gone, the mute stays"
+    );
+}
+
+#[test]
+fn a_secret_that_cannot_pull_images_is_named_and_reaches_the_pods_all_the_same() {
+    let mut inputs = inputs();
+    let config = (".dockerconfigjson".to_owned(), SecretValue(b"{}".to_vec()));
+    inputs.secrets.insert("registry".into(), [config].into());
+    let found = resolve(
+        &stack("{imagePullSecrets: [{name: registry}, {name: gone}, {name: slack}]}"),
+        &inputs,
+    )
+    .unwrap();
+    assert_eq!(
+        said(&found),
+        [
+            "spec.imagePullSecrets[1]: there is no Secret \"gone\" in this namespace",
+            "spec.imagePullSecrets[2]: the Secret \"slack\" pulls no image: make it with kubectl create secret docker-registry",
+        ]
+    );
+    assert_eq!(
+        found.stack.image_pull_secrets,
+        ["registry", "gone", "slack"]
+    );
+}
+
+#[test]
+fn a_wrong_collector_is_named_and_the_agent_goes_on_without_it() {
+    let found = resolved("{agent: {node: {disable: [cpu, gpu]}}}");
+    let [problem] = &said(&found)[..] else {
+        panic!("one problem: {:?}", found.problems)
+    };
+    assert!(
+        problem.starts_with(
+            "spec.agent.node.disable[1]: no collector is named \"gpu\"; there are arp, "
+        ),
+        "{problem}"
+    );
+    let agent = found.stack.agent.unwrap();
+    assert_eq!(agent.config.node.unwrap().disable, ["cpu"]);
+}
+
+#[test]
+fn durations_that_prometheus_cannot_hold_hold_their_component() {
+    let found = resolved(
+        "{metrics: {retention: 300y}, logs: {retention: '0'}, alerting: {routes: [{receivers: [], repeatInterval: 293y}]}}",
+    );
+    assert_eq!(
+        said(&found),
+        [
+            "spec.metrics.retention: \"300y\" is not a duration above zero and up to 292y: write such as 30d",
+            "spec.alerting.routes[0].repeatInterval: \"293y\" is not a duration above zero and up to 292y: write such as 4h",
+            "spec.logs.retention: \"0\" is not a duration above zero and up to 292y: write such as 30d",
+        ]
     );
 }
 

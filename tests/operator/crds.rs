@@ -1,20 +1,11 @@
 //! The custom resources on a current Kubernetes: its own server compiles their rules, counts what
 //! they cost, and judges objects by them. (The tests' API server is too old to know such rules.)
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    reason = "a test fails by panicking"
-)]
-#![cfg(feature = "controller")]
-
-mod server;
-
 use std::{fs, path::Path, time::Duration};
 
 use serde_json::{Value, json};
-use server::{Answer, Server};
+
+use crate::crd_server::{Answer, Server};
 
 const CRDS: &str = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions";
 const OURS: &str = "/apis/masthead.dev/v1alpha1/namespaces/monitoring";
