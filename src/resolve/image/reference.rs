@@ -1,7 +1,7 @@
 //! Image references: `[host[:port]/]path[:tag][@digest]`, by the grammar of
 //! <https://pkg.go.dev/github.com/distribution/reference>.
 
-use std::net::Ipv6Addr;
+use core::net::Ipv6Addr;
 
 use super::tag;
 

@@ -275,6 +275,7 @@ fn the_servers_rules_and_resolve_agree() {
         "{alerting: {receivers: [{name: a, webhook: {url: 'http://a', urlSecretRef: {name: slack, key: url}}}]}}",
         "{alerting: {receivers: [{name: a, webhook: {url: 'http://a'}, slack: {webhookSecretRef: {name: slack, key: url}}}]}}",
         "{alerting: {receivers: [{name: a, email: {to: [a@b], from: a@b, smarthost: 'b:25', username: u}}]}}",
+        "{agent: {node: {netdev: {devices: {include: a, exclude: b}}}}}",
     ] {
         assert!(stack(spec).validate_cel().is_err(), "{spec}");
         assert!(!resolved(spec).problems.is_empty(), "{spec}");
