@@ -25,9 +25,10 @@ down: ## Undo `make up`
 test: tools lint features unit docs cluster-test ## Everything that CI checks
 	@echo "make test: all passed"
 
-tools: ## Install what the tests need (Debian packages, helm, promtool, a Kubernetes API server)
+tools: ## Install what the tests need (Debian packages, helm, promtool, Kubernetes' API servers)
 	hack/tools/install all
 	hack/tools/build-kubernetes >/dev/null
+	hack/tools/build-crd-server >/dev/null
 
 generate: ## Write the generated files: CRDs, install.yaml, goldens
 	$(CARGO) run --quiet -- crds --out crds
@@ -35,9 +36,12 @@ generate: ## Write the generated files: CRDs, install.yaml, goldens
 	$(TOOLS) $(HELM_INSTALL) | cat manifests/namespace.yaml - > manifests/install.yaml
 	UPDATE_GOLDEN=1 $(CARGO) nextest run --test render
 
-lint: ## Formatting, clippy, shellcheck
+lint: ## Formatting, clippy; shellcheck and cargo deny where they are installed
 	$(CARGO) fmt --check
 	$(CARGO) clippy --locked --all-targets --quiet -- -D warnings
+	@# Advisories need the network: `make deny` asks for those as well.
+	if command -v cargo-deny >/dev/null; then \
+		$(CARGO) deny --offline --log-level error check --hide-inclusion-graph licenses bans sources; fi
 	if command -v shellcheck >/dev/null; then git ls-files hack .ci | xargs grep -lE '^#!.*(ba)?sh' | xargs shellcheck -x; fi
 
 features: ## Each half of the binary builds without the other

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use super::exposition::Exposition;
 use super::host;
 use super::roots::Roots;
-use crate::api::agent_config::NodeConfig;
+use crate::api::agent_config::{self, NODE_COLLECTORS, NodeConfig};
 
 /// Gathers one subject's families from the host, at the time of the scrape.
 pub trait Collector: Send + Sync {
@@ -90,13 +90,12 @@ pub fn chosen(
     node_name: Option<&str>,
 ) -> anyhow::Result<Vec<Arc<dyn Collector>>> {
     let mut all = all(config, node_name)?;
-    let names: Vec<&str> = all.iter().map(|known| known.name()).collect();
     for (field, chosen) in [("disable", &config.disable), ("enable", &config.enable)] {
         for (index, name) in chosen.iter().enumerate() {
             anyhow::ensure!(
-                names.contains(&name.as_str()),
-                "node.{field}[{index}]: no collector is named {name:?}; there are {}",
-                names.join(", ")
+                NODE_COLLECTORS.contains(&name.as_str()),
+                "node.{field}[{index}]: {}",
+                agent_config::unknown_collector(name)
             );
         }
     }
@@ -174,6 +173,16 @@ mod tests {
         let (textfile, others) = all.split_last().unwrap();
         assert!(others.is_sorted_by(|a, b| a.name() < b.name()));
         assert_eq!(textfile.name(), "textfile");
+    }
+
+    #[test]
+    fn the_names_that_the_operator_checks_are_those_of_the_collectors() {
+        let all = all(&NodeConfig::default(), None).unwrap();
+        let names: Vec<&str> = all.iter().map(|known| known.name()).collect();
+        assert_eq!(names, NODE_COLLECTORS);
+        let opt_in = all.iter().filter(|known| known.opt_in());
+        let names: Vec<&str> = opt_in.map(|known| known.name()).collect();
+        assert_eq!(names, agent_config::OPT_IN_COLLECTORS);
     }
 
     /// Every file that a collector reads, below one folder that stands for all roots.

@@ -4,7 +4,7 @@ use kube::KubeSchema;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::value::{Duration, Resources, SecretKeyRef, Storage};
+use super::value::{Duration, ImageReference, ImageVersion, Resources, SecretKeyRef, Storage};
 
 /// Alertmanager, where notifications go and which.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, KubeSchema)]
@@ -15,15 +15,10 @@ pub struct AlertingSpec {
     pub enabled: Option<bool>,
     /// The whole image reference. Needs `version` when its tag does not tell it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 1, max = 512))]
-    pub image: Option<String>,
+    pub image: Option<ImageReference>,
     /// The version of Alertmanager, such as 0.34.0; 0.27.0 or newer.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(
-        regex(pattern = r"^[0-9]+\.[0-9]+\.[0-9]+(-[0-9A-Za-z.-]+)?$"),
-        length(max = 64)
-    )]
-    pub version: Option<String>,
+    pub version: Option<ImageVersion>,
     /// How many, forming one cluster; 1 when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1, max = 5))]

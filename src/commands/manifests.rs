@@ -256,7 +256,6 @@ impl Manifests {
             server: Server {
                 policy_v1: true,
                 endpoint_slices: true,
-                claim_retention: true,
             },
             secrets: self
                 .secrets

@@ -11,6 +11,7 @@ use crate::api::{
     alerting::{self, AlertingSpec, Email, Route, Webhook},
     component::Component,
     stack::MonitoringStackSpec,
+    value::Duration,
 };
 
 /// The receiver that drops what it gets; users cannot take its name.
@@ -26,8 +27,8 @@ pub fn resolve(
     let alerting = spec.alerting.as_ref().unwrap_or(&default);
     let workload = Common {
         component: Component::Alertmanager,
-        image: alerting.image.as_deref(),
-        version: alerting.version.as_deref(),
+        image: alerting.image.as_ref(),
+        version: alerting.version.as_ref(),
         replicas: alerting.replicas,
         resources: alerting.resources.as_ref(),
         storage: alerting.storage.as_ref(),
@@ -147,9 +148,10 @@ fn routes(
     let mut taken = Vec::new();
     for (index, route) in alerting.routes.iter().enumerate() {
         let field = format!("spec.alerting.routes[{index}]");
-        let interval = route.repeat_interval.as_ref();
-        if interval.is_some_and(|interval| duration::parse_millis(&interval.0).is_none()) {
-            let message = "not a duration above zero: write such as 4h";
+        if let Some(Duration(text)) = &route.repeat_interval
+            && duration::parse_millis(text).is_none()
+        {
+            let message = duration::refusal(text, "4h");
             problems.push(Problem::new(format!("{field}.repeatInterval"), message));
             continue;
         }

@@ -25,8 +25,8 @@ pub fn resolve(spec: &MonitoringStackSpec) -> Result<Loki, Problem> {
     Ok(Loki {
         workload: Common {
             component: Component::Loki,
-            image: logs.image.as_deref(),
-            version: logs.version.as_deref(),
+            image: logs.image.as_ref(),
+            version: logs.version.as_ref(),
             replicas: None,
             resources: logs.resources.as_ref(),
             storage: logs.storage.as_ref(),

@@ -32,8 +32,8 @@ pub fn resolve(
     let metrics = spec.metrics.as_ref().unwrap_or(&default);
     let workload = Common {
         component: Component::Prometheus,
-        image: metrics.image.as_deref(),
-        version: metrics.version.as_deref(),
+        image: metrics.image.as_ref(),
+        version: metrics.version.as_ref(),
         replicas: metrics.replicas,
         resources: metrics.resources.as_ref(),
         storage: metrics.storage.as_ref(),
@@ -71,10 +71,7 @@ pub fn duration_or(
     let text = given.map_or(default, |given| given.0.as_str());
     match duration::parse_millis(text) {
         Some(_) => Ok(text.to_owned()),
-        None => Err(Problem::new(
-            field,
-            format!("{text:?} is not a duration: write such as 30d"),
-        )),
+        None => Err(Problem::new(field, duration::refusal(text, default))),
     }
 }
 

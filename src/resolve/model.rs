@@ -68,8 +68,6 @@ pub struct Server {
     pub policy_v1: bool,
     /// `discovery.k8s.io/v1` is served: Prometheus discovers by `EndpointSlices`, else by Endpoints.
     pub endpoint_slices: bool,
-    /// `StatefulSets` know `persistentVolumeClaimRetentionPolicy` (1.27 and newer).
-    pub claim_retention: bool,
 }
 
 /// Namespaces of the cluster.

@@ -45,12 +45,43 @@ pub fn references(stack: &MonitoringStack) -> BTreeSet<String> {
             .flatten()
             .for_each(|key| add(&key.name.0));
     }
+    spec.image_pull_secrets
+        .iter()
+        .for_each(|secret| add(&secret.name.0));
     if let Some(admin) = spec
         .dashboards
         .as_ref()
         .and_then(|it| it.admin_secret_ref.as_ref())
     {
         add(&admin.name.0);
+    }
+    names
+}
+
+/// The names of the Secrets that pull images. All of them reach the pods: a kubelet takes what it
+/// finds, and tells nobody about what it does not.
+pub fn image_pull_secrets(
+    stack: &MonitoringStack,
+    inputs: &Inputs,
+    problems: &mut Vec<Problem>,
+) -> Vec<String> {
+    const KEYS: [&str; 2] = [".dockerconfigjson", ".dockercfg"];
+    let mut names = Vec::new();
+    for (index, secret) in stack.spec.image_pull_secrets.iter().enumerate() {
+        let name = &secret.name.0;
+        names.push(name.clone());
+        let message = match inputs.secrets.get(name) {
+            None if inputs.assume_secrets => continue,
+            None => format!("there is no Secret {name:?} in this namespace"),
+            Some(data) if KEYS.iter().any(|key| data.contains_key(*key)) => continue,
+            Some(_) => format!(
+                "the Secret {name:?} pulls no image: make it with kubectl create secret docker-registry"
+            ),
+        };
+        problems.push(Problem::new(
+            format!("spec.imagePullSecrets[{index}]"),
+            message,
+        ));
     }
     names
 }

@@ -6,7 +6,7 @@ use kube::ResourceExt;
 
 use super::{
     Inputs, Resolution, agent, alerting, dashboards, logs, metrics, model::Stack, problem::Problem,
-    rules,
+    rules, secrets,
 };
 use crate::api::{
     component::Component,
@@ -33,8 +33,8 @@ pub fn resolve(stack: &MonitoringStack, inputs: &Inputs) -> Result<Resolution, V
     let grafana = parts.take(Component::Grafana, spec, |problems| {
         dashboards::resolve(spec, inputs, problems)
     });
-    let agent = parts.take(Component::Agent, spec, |_| {
-        agent::resolve(spec, &namespace, inputs)
+    let agent = parts.take(Component::Agent, spec, |problems| {
+        agent::resolve(spec, &namespace, inputs, problems)
     });
     Ok(Resolution {
         stack: Stack {
@@ -54,11 +54,7 @@ pub fn resolve(stack: &MonitoringStack, inputs: &Inputs) -> Result<Resolution, V
                 .as_ref()
                 .and_then(|it| it.network_policy)
                 .unwrap_or(true),
-            image_pull_secrets: spec
-                .image_pull_secrets
-                .iter()
-                .map(|secret| secret.name.0.clone())
-                .collect(),
+            image_pull_secrets: secrets::image_pull_secrets(stack, inputs, &mut parts.problems),
             paused: spec.paused.unwrap_or(false),
         },
         problems: parts.problems,

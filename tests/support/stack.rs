@@ -34,7 +34,6 @@ pub fn minimal() -> Stack {
         server: Server {
             policy_v1: true,
             endpoint_slices: true,
-            claim_retention: true,
         },
         prometheus: Some(prometheus()),
         alertmanager: Some(Alertmanager {
@@ -128,7 +127,6 @@ pub fn single_node() -> Stack {
     stack.server = Server {
         policy_v1: false,
         endpoint_slices: false,
-        claim_retention: false,
     };
     stack.grafana = None;
     if let Some(prometheus) = &mut stack.prometheus {

@@ -6,7 +6,7 @@
 pub mod diagnose;
 mod event;
 pub(super) mod pod;
-mod remedy;
+pub(super) mod remedy;
 pub mod services;
 mod words;
 pub mod workload;
@@ -42,7 +42,7 @@ use crate::{
     render::{flows, meta},
     resolve::{duration, model::Stack},
 };
-use diagnose::{Evidence, Finding, diagnose, suspects};
+use diagnose::{Evidence, Finding, diagnose, fits_nowhere, suspects};
 use workload::WorkloadState;
 
 /// The most objects of a kind that are read to find a reason; the first ones are as good as all.
@@ -124,7 +124,8 @@ async fn observe_component(
         });
     };
     let finding = if workload.is_healthy() {
-        None
+        let resolved = stack.workload(component);
+        resolved.and_then(|resolved| fits_nowhere(&workload, &resolved.node_selector))
     } else {
         Some(explain(client, stack, component, &workload).await)
     };

@@ -122,7 +122,6 @@ fn stack() -> Stack {
         server: Server {
             policy_v1: true,
             endpoint_slices: true,
-            claim_retention: true,
         },
         prometheus: Some(Prometheus {
             workload: workload("3.14.0"),
