@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 
 use super::{
-    Inputs, duration,
+    Inputs,
+    alerting::external,
+    duration,
     model::{Prometheus, RemoteWrite, RuleFile},
     problem::Problem,
     quantity,
@@ -54,6 +56,7 @@ pub fn resolve(
         scrape_interval: scrape_interval(metrics)?,
         external_labels: external_labels(metrics, problems),
         remote_write: remote_write(metrics, &mut files, problems),
+        alertmanagers: external::resolve(spec, &mut files, problems),
         workload,
         rule_files,
         secrets: files.into_files(),

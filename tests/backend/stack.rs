@@ -2,7 +2,7 @@
 
 use masthead::{
     api::component::Component,
-    resolve::model::{Receiver, ReceiverKind, Stack},
+    resolve::model::{HttpClient, Receiver, ReceiverKind, Stack, UrlSource, Webhook},
 };
 
 use crate::fixture;
@@ -28,9 +28,11 @@ pub fn with_a_receiver(stack: &Stack) -> Stack {
     if let Some(alertmanager) = &mut stack.alertmanager {
         alertmanager.receivers.push(Receiver {
             name: "hook".into(),
-            kind: ReceiverKind::Webhook {
-                url: "http://127.0.0.1:1/".into(),
-            },
+            send_resolved: true,
+            kind: ReceiverKind::Webhook(Webhook {
+                url: UrlSource::Plain("http://127.0.0.1:1/".into()),
+                client: HttpClient::default(),
+            }),
         });
     }
     stack

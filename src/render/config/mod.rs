@@ -5,6 +5,7 @@
 
 pub mod alertmanager;
 pub mod grafana;
+mod http;
 pub mod loki;
 pub mod prometheus;
 pub mod rule_group;
