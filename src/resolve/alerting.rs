@@ -69,3 +69,6 @@ pub fn links(alerting: &AlertingSpec, problems: &mut Vec<Problem>) -> Links {
         grafana: checked("grafana", given.grafana),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -200,6 +200,9 @@ mod tests {
     #[test]
     fn only_pem_with_a_certificate_in_it_is_one() {
         assert!(!holds_certificate(b"secret"));
+        assert!(holds_certificate(include_bytes!(
+            "../../tests/fixtures/authority.pem"
+        )));
         let lies = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n";
         assert!(!holds_certificate(lies.as_bytes()));
     }

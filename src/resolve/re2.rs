@@ -101,12 +101,13 @@ impl Check {
         }
         let most = match &repetition.op.kind {
             ast::RepetitionKind::Range(range) => match range {
-                ast::RepetitionRange::Exactly(n) | ast::RepetitionRange::AtLeast(n) => *n,
                 // `{,n}` is text to Go.
-                ast::RepetitionRange::Bounded(0, _) if is_open(&repetition.op) => {
+                ast::RepetitionRange::Bounded(0, most) if is_open(repetition, *most) => {
                     return refuse("{,n}", &repetition.op.span);
                 }
-                ast::RepetitionRange::Bounded(_, n) => *n,
+                ast::RepetitionRange::Exactly(n)
+                | ast::RepetitionRange::AtLeast(n)
+                | ast::RepetitionRange::Bounded(_, n) => *n,
             },
             _ => 1,
         };
@@ -121,12 +122,11 @@ impl Check {
 }
 
 /// Whether a bounded repetition is written `{,n}` and not `{0,n}`: it is one character shorter.
-fn is_open(op: &ast::RepetitionOp) -> bool {
-    let ast::RepetitionKind::Range(ast::RepetitionRange::Bounded(_, most)) = op.kind else {
-        return false;
-    };
+fn is_open(repetition: &ast::Repetition, most: u32) -> bool {
     let digits = most.checked_ilog10().unwrap_or(0) as usize + 1;
-    op.span.end.offset - op.span.start.offset < digits + "{0,}".len()
+    let lazy = usize::from(!repetition.greedy);
+    let span = repetition.op.span;
+    span.end.offset - span.start.offset < digits + lazy + "{0,}".len()
 }
 
 fn flags_are_known(flags: &ast::Flags) -> Result<(), String> {
@@ -218,6 +218,7 @@ mod tests {
             "a{1001}",
             "(a{101}){10}",
             "a{,5}",
+            "a{,5}?",
             "(?=a)",
             "(?<name>a)",
             "(?x)a",

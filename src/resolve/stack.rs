@@ -143,4 +143,4 @@ fn check_name(name: &str) -> Result<(), Vec<Problem>> {
 }
 
 #[cfg(test)]
-mod tests;
+pub mod tests;

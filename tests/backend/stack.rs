@@ -1,7 +1,10 @@
 //! Stacks whose configuration every binary of the last years understands.
 
 use masthead::{
-    api::component::Component,
+    api::{
+        alerting::route::{Period, TimeInterval},
+        component::Component,
+    },
     resolve::model::{HttpClient, Receiver, ReceiverKind, Stack, UrlSource, Webhook},
 };
 
@@ -33,6 +36,21 @@ pub fn with_a_receiver(stack: &Stack) -> Stack {
                 url: UrlSource::Plain("http://127.0.0.1:1/".into()),
                 client: HttpClient::default(),
             }),
+        });
+    }
+    stack
+}
+
+/// The stack with a time zone that only a mistake of ours lets through.
+pub fn with_a_wrong_interval(stack: &Stack) -> Stack {
+    let mut stack = stack.clone();
+    if let Some(alertmanager) = &mut stack.alertmanager {
+        alertmanager.time_intervals.push(TimeInterval {
+            name: "never".into(),
+            periods: vec![Period {
+                location: Some("Mars/Olympus".into()),
+                ..Period::default()
+            }],
         });
     }
     stack

@@ -39,6 +39,11 @@ pub fn resolve(
     taken
 }
 
+/// What is asked is put behind it.
+fn address(external: &External) -> Option<http::Address<'_>> {
+    http::address(&external.url).filter(|address| !address.rest.contains(['?', '#']))
+}
+
 fn field(index: usize) -> String {
     format!("spec.alerting.external[{index}]")
 }
@@ -49,12 +54,10 @@ fn one(
     files: &mut SecretFiles<'_>,
 ) -> Result<ExternalAlertmanager, Problem> {
     let field = field(index);
-    let address = http::address(&external.url)
-        .filter(|address| !address.rest.contains(['?', '#']))
-        .ok_or_else(|| {
-            let message = "no address: write such as https://host:port/prefix, without a user";
-            Problem::new(format!("{field}.url"), message)
-        })?;
+    let address = address(external).ok_or_else(|| {
+        let message = "no address: write such as https://host:port/prefix, without a user";
+        Problem::new(format!("{field}.url"), message)
+    })?;
     let client = Client {
         field: &field,
         file: &format!("alertmanager-{index}"),
@@ -80,7 +83,7 @@ pub fn plain_urls(spec: &MonitoringStackSpec, problems: &mut Vec<Problem>) -> Ve
             && external.tls.is_none()
         {
             // What is wrong with an address is told once, by `resolve`.
-            if http::address(&external.url).is_some() {
+            if address(external).is_some() {
                 urls.push(external.url.trim_end_matches('/').to_owned());
             }
             continue;

@@ -61,19 +61,11 @@ fn check(interval: &TimeInterval, field: &str) -> Result<(), Problem> {
 }
 
 fn check_period(period: &Period, field: &str) -> Result<(), Problem> {
-    let ranges: [(&str, &[String], fn(&str) -> Result<(), String>); 4] = [
-        ("weekdays", &period.weekdays, weekdays),
-        ("daysOfMonth", &period.days_of_month, days_of_month),
-        ("months", &period.months, months),
-        ("years", &period.years, years),
-    ];
-    for (name, texts, check) in ranges {
-        for text in texts {
-            check(text).map_err(|message| {
-                Problem::new(format!("{field}.{name}"), format!("{text:?}: {message}"))
-            })?;
-        }
-    }
+    each(&period.weekdays, weekdays, &format!("{field}.weekdays"))?;
+    let days = &period.days_of_month;
+    each(days, days_of_month, &format!("{field}.daysOfMonth"))?;
+    each(&period.months, months, &format!("{field}.months"))?;
+    each(&period.years, years, &format!("{field}.years"))?;
     for range in &period.times {
         let (start, end) = (minute(&range.start), minute(&range.end));
         if start.is_none() || end.is_none() || start >= end {
@@ -91,6 +83,20 @@ fn check_period(period: &Period, field: &str) -> Result<(), Problem> {
             format!("{location:?} is no time zone: write such as Europe/Berlin or UTC"),
         )),
         _ => Ok(()),
+    }
+}
+
+fn each(
+    texts: &[String],
+    check: impl Fn(&str) -> Result<(), String>,
+    field: &str,
+) -> Result<(), Problem> {
+    let wrong = texts
+        .iter()
+        .find_map(|text| Some((text, check(text).err()?)));
+    match wrong {
+        Some((text, message)) => Err(Problem::new(field, format!("{text:?}: {message}"))),
+        None => Ok(()),
     }
 }
 
