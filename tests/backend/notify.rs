@@ -74,18 +74,18 @@ fn written(stack: &Stack) -> TempDir {
     folder
 }
 
-/// Tells Alertmanager of an alert that began a minute ago, or has ended a second ago.
+/// Tells Alertmanager of an alert that begins now, or that has ended a second ago.
 fn post(amtool: &PathBuf, port: u16, labels: &[&str], has_ended: bool) {
     let at = |seconds: i64| {
         let time = jiff::Timestamp::now() + jiff::SignedDuration::from_secs(seconds);
         format!("{time:.0}")
     };
-    let end = if has_ended { at(-1) } else { at(600) };
+    let (start, end) = if has_ended { (-60, -1) } else { (0, 600) };
     let output = Command::new(amtool)
         .args(["alert", "add"])
         .arg(format!("--alertmanager.url=http://127.0.0.1:{port}"))
-        .arg(format!("--start={}", at(-60)))
-        .arg(format!("--end={end}"))
+        .arg(format!("--start={}", at(start)))
+        .arg(format!("--end={}", at(end)))
         .arg("--generator-url=http://main-prometheus-0:9090/graph?g0.expr=up")
         .arg("--annotation=summary=web-1 is <down>")
         .arg("--annotation=description=No answer.")
