@@ -199,7 +199,7 @@ fn what_is_wrong_is_told_with_its_place_and_field() {
         ),
         (
             "8:26",
-            "spec.alerting.receivers[a]: exactly one of slack, email, webhook",
+            "spec.alerting.receivers[a]: exactly one of slack, email, webhook, pagerduty, opsgenie, telegram, teams, discord",
         ),
     ] {
         let expected = format!(

@@ -268,7 +268,10 @@ impl Facts<'_> {
             metrics: pods(Component::Prometheus),
             logs: pods(Component::Loki),
             dashboards: pods(Component::Grafana),
-            alerting: pods(Component::Alertmanager),
+            alerting: match &self.resolution.stack.prometheus {
+                Some(prometheus) if !prometheus.alertmanagers.is_empty() => "external".into(),
+                _ => pods(Component::Alertmanager),
+            },
             agent: pods(Component::Agent),
             targets: match self.observation.targets {
                 Some(Targets { up, down }) => format!("{up}/{}", up.saturating_add(down)),

@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 
 use super::{
-    Inputs, discovery, duration,
+    Inputs,
+    alerting::external,
+    discovery, duration,
     model::{Prometheus, RemoteWrite, RuleFile},
     problem::Problem,
     quantity,
@@ -56,6 +58,7 @@ pub fn resolve(
         external_labels: external_labels(metrics, problems),
         remote_write: remote_write(metrics, &mut files, problems),
         discovery: discovery::resolve(spec, namespace, inputs, problems),
+        alertmanagers: external::resolve(spec, &mut files, problems),
         workload,
         rule_files,
         secrets: files.into_files(),

@@ -26,10 +26,16 @@ pub fn resolve(stack: &MonitoringStack, inputs: &Inputs) -> Result<Resolution, V
     let prometheus = parts.take(Component::Prometheus, spec, |problems| {
         metrics::resolve(spec, &namespace, inputs, rule_files, problems)
     });
+    if alerting::external::is_used(spec) {
+        let alerting = spec.alerting.iter();
+        alerting.for_each(|it| alerting::external::check_alone(it, &mut parts.problems));
+    }
     let alertmanager = parts.take(Component::Alertmanager, spec, |problems| {
         alerting::resolve(spec, inputs, problems)
     });
-    let loki = parts.take(Component::Loki, spec, |_| logs::resolve(spec));
+    let loki = parts.take(Component::Loki, spec, |problems| {
+        logs::resolve(spec, problems)
+    });
     let grafana = parts.take(Component::Grafana, spec, |problems| {
         dashboards::resolve(spec, inputs, problems)
     });
@@ -99,6 +105,8 @@ impl Parts {
 fn enabled(component: Component, spec: &MonitoringStackSpec) -> bool {
     match component {
         Component::Prometheus => spec.metrics.as_ref().and_then(|it| it.enabled),
+        // Alerts go to those outside, so the stack has none of its own.
+        Component::Alertmanager if alerting::external::is_used(spec) => Some(false),
         Component::Alertmanager => spec.alerting.as_ref().and_then(|it| it.enabled),
         Component::Loki => spec.logs.as_ref().and_then(|it| it.enabled),
         Component::Grafana => spec.dashboards.as_ref().and_then(|it| it.enabled),
@@ -131,4 +139,4 @@ fn check_name(name: &str) -> Result<(), Vec<Problem>> {
 }
 
 #[cfg(test)]
-pub(super) mod tests;
+pub mod tests;

@@ -110,7 +110,7 @@ async fn what_is_wrong_is_refused_with_its_place_and_reason(server: &Server) {
         "to": ["ops@example.org"], "from": "masthead@example.org",
         "smarthost": "smtp.example.org:587", "username": "masthead",
     });
-    let one_of_three =
+    let one_kind =
         "spec.alerting.receivers[0]: Invalid value: exactly one of slack, email, webhook";
     let one_of_two = "spec.rules[0]: Invalid value: exactly one of alert, record";
     let cases = [
@@ -126,14 +126,42 @@ async fn what_is_wrong_is_refused_with_its_place_and_reason(server: &Server) {
             stack("main.eu", &json!({})),
             "metadata.name: letters, digits and dashes",
         ),
-        (receivers(&json!([{"name": "chat"}])), one_of_three),
+        (receivers(&json!([{"name": "chat"}])), one_kind),
         (
             receivers(&json!([{"name": "chat", "webhook": url, "slack": slack}])),
-            one_of_three,
+            one_kind,
         ),
         (
             receivers(&json!([{"name": "chat", "webhook": {}}])),
             "spec.alerting.receivers[0].webhook: Invalid value: exactly one of url, urlSecretRef",
+        ),
+        (
+            receivers(&json!([{"name": "bot", "telegram": {"chatId": 0,
+                "botTokenSecretRef": {"name": "bot", "key": "token"}}}])),
+            "chatId: the number of a chat, never 0",
+        ),
+        (
+            stack(
+                "main",
+                &json!({"alerting": {"routes": [{"receivers": [], "repeatInterval": "0s"}]}}),
+            ),
+            "groupInterval and repeatInterval: above zero",
+        ),
+        (
+            stack(
+                "main",
+                &json!({"alerting": {"routes": [{"matchers": [
+                {"label": "a", "operator": "~", "value": "b"}]}]}}),
+            ),
+            "spec.alerting.routes[0].matchers[0].operator: Unsupported value",
+        ),
+        (
+            stack(
+                "main",
+                &json!({"alerting": {"external": [{"url": "http://a"}],
+                "receivers": [{"name": "hook", "webhook": url}]}}),
+            ),
+            "with external, receivers and routes belong to",
         ),
         (
             receivers(&json!([{"name": "mail", "email": mail}])),

@@ -87,19 +87,19 @@ async fn scenario(
     let spec =
         |size: &str| json!({"metrics": {"storage": {"size": size, "storageClassName": class}}});
     let stack = bench.stack(namespace, spec("1Gi")).await;
-    let (model, objects) = bench.rendered(&stack).await;
+    let (model, objects) = Box::pin(bench.rendered(&stack)).await;
     let context = bench.context();
-    converge(&context, &model, &objects).await;
+    Box::pin(converge(&context, &model, &objects)).await;
     let claims: Api<PersistentVolumeClaim> = Api::namespaced(bench.client.clone(), namespace);
     let sts = &find(&objects, "StatefulSet", "main-prometheus").body;
     bound_claim(&claims, &sts["spec"]["selector"]["matchLabels"], class).await;
 
     let mut stack = stack;
     stack.spec = serde_json::from_value(spec(size)).unwrap();
-    let (model, objects) = bench.rendered(&stack).await;
-    converge(&context, &model, &objects).await;
+    let (model, objects) = Box::pin(bench.rendered(&stack)).await;
+    Box::pin(converge(&context, &model, &objects)).await;
     // The second time there is nothing left to write, whether it grew or not.
-    let applied = converge(&context, &model, &objects).await;
+    let applied = Box::pin(converge(&context, &model, &objects)).await;
     assert_eq!(applied.writes, 0, "{namespace}");
     let claim = claims.get(CLAIM).await.unwrap();
     let requests = claim.spec.unwrap().resources.unwrap().requests.unwrap();

@@ -7,7 +7,7 @@ use crate::{
     },
 };
 
-fn stack(spec: &str) -> MonitoringStack {
+pub fn stack(spec: &str) -> MonitoringStack {
     serde_saphyr::from_str(&format!(
         "apiVersion: masthead.dev/v1alpha1\nkind: MonitoringStack\nmetadata: {{name: main, namespace: shop, uid: u}}\nspec: {spec}\n"
     ))
@@ -45,11 +45,11 @@ pub fn inputs() -> Inputs {
     }
 }
 
-fn resolved(spec: &str) -> Resolution {
+pub fn resolved(spec: &str) -> Resolution {
     resolve(&stack(spec), &inputs()).unwrap()
 }
 
-fn said(resolution: &Resolution) -> Vec<String> {
+pub fn said(resolution: &Resolution) -> Vec<String> {
     resolution
         .problems
         .iter()
