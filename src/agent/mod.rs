@@ -16,6 +16,8 @@ mod deadline;
 mod exposition;
 mod flight;
 mod float;
+#[cfg(any(test, feature = "fuzz"))]
+pub mod fuzz;
 mod host;
 pub mod landlock;
 mod limit;

@@ -61,7 +61,7 @@ const LIMITS_AGE: Duration = Duration::from_mins(1);
 pub struct Containers {
     config: ContainersConfig,
     told: Shared,
-    gatherer: Arc<Mutex<Gatherer>>,
+    gatherer: Mutex<Gatherer>,
     flight: Flight,
     counts: Counts,
 }
@@ -134,7 +134,7 @@ impl Containers {
         Ok(Arc::new(Self {
             config,
             told: Shared::default(),
-            gatherer: Arc::new(Mutex::new(gatherer)),
+            gatherer: Mutex::new(gatherer),
             flight: Flight::default(),
             counts,
         }))
@@ -169,19 +169,20 @@ impl Containers {
     }
 
     /// The metrics as they are now; none when the gather panicked.
-    pub async fn scrape(&self) -> Option<Bytes> {
-        let (gatherer, told) = (self.gatherer.clone(), self.told.clone());
-        let (counts, most) = (self.counts.clone(), self.config.max_series);
-        let gather = move || {
-            let begin = Instant::now();
-            let mut gatherer = gatherer.lock().unwrap_or_else(PoisonError::into_inner);
-            let (text, cut) = gatherer.gather(&told, most);
-            counts.gathers.inc();
-            counts.cut.inc_by(cut as u64);
-            counts.seconds.inc_by(begin.elapsed().as_secs_f64());
-            text
-        };
-        self.flight.join(gather).await
+    pub async fn scrape(self: &Arc<Self>) -> Option<Bytes> {
+        let containers = self.clone();
+        self.flight.join(move || containers.gather()).await
+    }
+
+    /// Gathers on this thread.
+    pub fn gather(&self) -> String {
+        let begin = Instant::now();
+        let mut gatherer = self.gatherer.lock().unwrap_or_else(PoisonError::into_inner);
+        let (text, cut) = gatherer.gather(&self.told, self.config.max_series);
+        self.counts.gathers.inc();
+        self.counts.cut.inc_by(cut as u64);
+        self.counts.seconds.inc_by(begin.elapsed().as_secs_f64());
+        text
     }
 }
 
