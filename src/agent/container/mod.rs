@@ -23,6 +23,7 @@ mod plan;
 mod pod;
 mod pods;
 mod process;
+mod shown;
 mod state;
 mod text;
 mod told;
@@ -36,10 +37,12 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 use axum::body::Bytes;
+use futures::future::BoxFuture;
 use prometheus::{Counter, IntCounter, Registry};
 use tokio_util::sync::CancellationToken;
 
 use super::flight::Flight;
+use super::page::{Source, Table};
 use super::roots::Roots;
 use crate::api::agent_config::ContainersConfig;
 use disk::Disk;
@@ -64,6 +67,7 @@ pub struct Containers {
     gatherer: Mutex<Gatherer>,
     flight: Flight,
     counts: Counts,
+    table: Arc<Table>,
 }
 
 /// What is kept from one gather to the next.
@@ -135,8 +139,9 @@ impl Containers {
             config,
             told: Shared::default(),
             gatherer: Mutex::new(gatherer),
-            flight: Flight::default(),
+            flight: Flight::new("containers"),
             counts,
+            table: Arc::new(shown::table()),
         }))
     }
 
@@ -178,7 +183,7 @@ impl Containers {
     pub fn gather(&self) -> String {
         let begin = Instant::now();
         let mut gatherer = self.gatherer.lock().unwrap_or_else(PoisonError::into_inner);
-        let (text, cut) = gatherer.gather(&self.told, self.config.max_series);
+        let (text, cut) = gatherer.gather(&self.told, self.config.max_series, &self.table);
         self.counts.gathers.inc();
         self.counts.cut.inc_by(cut as u64);
         self.counts.seconds.inc_by(begin.elapsed().as_secs_f64());
@@ -186,9 +191,19 @@ impl Containers {
     }
 }
 
+impl Source for Containers {
+    fn tables(&self) -> Vec<Arc<Table>> {
+        vec![self.table.clone()]
+    }
+
+    fn refresh(self: Arc<Self>) -> BoxFuture<'static, ()> {
+        Box::pin(async move { drop(self.scrape().await) })
+    }
+}
+
 impl Gatherer {
     /// Gathers on this thread; returns the text and how many series were cut.
-    fn gather(&mut self, shared: &Shared, most: usize) -> (String, usize) {
+    fn gather(&mut self, shared: &Shared, most: usize, table: &Table) -> (String, usize) {
         if self.tree.is_none() {
             self.tree = Tree::find(&self.roots.sys)
                 .inspect_err(|error| tracing::warn!("{error:#}"))
@@ -200,11 +215,12 @@ impl Gatherer {
             .retain(|_, (_, read)| read.elapsed() < LIMITS_AGE);
         let mut rows = self.rows(&plan, &groups, shared);
         self.disks(&mut rows, shared);
+        let now = jiff::Timestamp::now().as_millisecond() as f64 / 1e3;
+        shared.with(|told| shown::record(table, now, &rows, told));
         let cut = cut(&mut rows, most);
 
         let mut out = Text::with_capacity(self.length + self.length / 8);
-        let now = jiff::Timestamp::now().as_second() as f64;
-        metrics::write(&rows, now, &mut out);
+        metrics::write(&rows, now.floor(), &mut out);
         shared.with(|told| {
             let help = "Count of out of memory events observed for the container";
             let mut family = out.family("container_oom_events_total", Kind::Counter, help);
@@ -255,7 +271,8 @@ impl Gatherer {
                 }
                 let io = figures.iter().flat_map(|figures| &figures.io);
                 Some(Row {
-                    docker: group.identity.container.clone().filter(|_| entry.docker),
+                    identity: group.identity.clone(),
+                    docker: entry.docker,
                     labels: entry.labels.clone(),
                     devices: io.map(|io| self.device(&io.number)).collect(),
                     figures,
@@ -269,7 +286,7 @@ impl Gatherer {
 
     /// The root's file system, and the one of Docker's containers.
     fn disks(&self, rows: &mut [Row], shared: &Shared) {
-        let of_docker = rows.iter().any(|row| row.docker.is_some());
+        let of_docker = rows.iter().any(|row| row.docker);
         if of_docker {
             shared.want();
         }
@@ -278,7 +295,9 @@ impl Gatherer {
             .as_ref()
             .and_then(|docker| Disk::read(&self.roots, &docker.root));
         for row in rows.iter_mut() {
-            if let (Some(id), Some(docker)) = (&row.docker, &docker) {
+            if let (Some(id), Some(docker)) = (&row.identity.container, &docker)
+                && row.docker
+            {
                 row.disk.clone_from(&disk);
                 row.written = docker.written.get(id).copied();
             }
