@@ -15,6 +15,7 @@ mod docker;
 mod figures;
 mod files;
 mod identity;
+mod kept;
 mod machine;
 mod metrics;
 mod network;
@@ -48,13 +49,14 @@ use crate::api::agent_config::ContainersConfig;
 use disk::Disk;
 use figures::{Figures, Limits};
 use files::Folder;
+use kept::Budget;
 use machine::Machine;
 use metrics::Row;
 use plan::{Entry, Plan};
 use process::Processes;
 use text::{Kind, Labels, Text};
 use told::Shared;
-use tree::{Group, Tree};
+use tree::{Group, Open, Tree};
 
 /// Limits change seldom and are a third of the files, so they are read again this often.
 const LIMITS_AGE: Duration = Duration::from_mins(1);
@@ -79,13 +81,27 @@ struct Gatherer {
     proc: Folder,
     machine: Machine,
     processes: Processes,
-    /// By path and inode, with the time they were read.
-    limits: HashMap<(String, u64), (Limits, Instant)>,
+    /// Groups whose files are open, by path and inode.
+    open: HashMap<(String, u64), Known>,
+    budget: Budget,
+    /// Tells this gather from the one before.
+    round: u64,
     /// Names of block devices by number.
     devices: HashMap<String, String>,
     buffer: Vec<u8>,
     /// How long the last text was.
     length: usize,
+}
+
+/// A group that is kept.
+#[derive(Debug)]
+struct Known {
+    open: Open,
+    limits: Limits,
+    /// When the limits were read.
+    read: Instant,
+    /// The last gather that asked for it.
+    round: u64,
 }
 
 /// What is counted about the work itself.
@@ -129,7 +145,9 @@ impl Containers {
                 .with_context(|| format!("--proc {}", roots.proc.display()))?,
             machine: Machine::read(&roots),
             processes: Processes::new(roots.proc.clone()),
-            limits: HashMap::new(),
+            open: HashMap::new(),
+            budget: Budget::of_process(),
+            round: 0,
             devices: HashMap::new(),
             buffer: Vec::new(),
             length: 0,
@@ -211,9 +229,11 @@ impl Gatherer {
         }
         let groups = self.tree.as_ref().map(Tree::walk).unwrap_or_default();
         let plan = shared.with(|told| Plan::new(&groups, told));
-        self.limits
-            .retain(|_, (_, read)| read.elapsed() < LIMITS_AGE);
+        self.round += 1;
         let mut rows = self.rows(&plan, &groups, shared);
+        // A group that has ended gives its descriptors back.
+        let round = self.round;
+        self.open.retain(|_, known| known.round == round);
         self.disks(&mut rows, shared);
         let now = jiff::Timestamp::now().as_millisecond() as f64 / 1e3;
         shared.with(|told| shown::record(table, now, &rows, told));
@@ -311,18 +331,37 @@ impl Gatherer {
     fn figures(&mut self, group: &Group, entry: &Entry) -> Option<Figures> {
         let key = (group.path.clone(), group.inode);
         let buffer = &mut self.buffer;
-        let tree = self.tree.as_ref()?;
-        let (limits, _) = self
-            .limits
-            .entry(key)
-            .or_insert_with(|| (tree.limits(&group.path, buffer), Instant::now()));
-        let mut figures = tree.figures(&group.path, limits.quota.is_some(), buffer);
+        let now = Instant::now();
+        let mut known = match self.open.remove(&key) {
+            Some(mut known) => {
+                if now.duration_since(known.read) >= LIMITS_AGE {
+                    known.limits = known.open.limits(buffer);
+                    known.read = now;
+                }
+                known
+            }
+            None => {
+                let open = self.tree.as_ref()?.open(&group.path, &self.budget)?;
+                Known {
+                    limits: open.limits(buffer),
+                    open,
+                    read: now,
+                    round: 0,
+                }
+            }
+        };
+        known.round = self.round;
+        let limits = &known.limits;
+        let mut figures = known.open.figures(limits.quota.is_some(), buffer);
         figures.limits = limits.clone();
         if entry.shares.is_some() {
             figures.limits.shares = entry.shares;
         }
         if group.path == "/" {
             self.machine.complete(&mut figures, &self.proc, buffer);
+        }
+        if known.open.stays() {
+            self.open.insert(key, known);
         }
         Some(figures)
     }
