@@ -9,9 +9,10 @@ SHELL := bash
 CARGO ?= cargo
 NEXTEST := $(CARGO) nextest run --locked --profile $(if $(CI),ci,default)
 TOOLS := . hack/tools/env.sh &&
+FUZZ_SECONDS ?= 60
 HELM_INSTALL := helm template masthead charts/masthead --namespace masthead-system
 
-.PHONY: help up down test tools generate lint unit features docs cluster-test kubeconfig bench deny
+.PHONY: help up down test tools generate lint unit features docs cluster-test kubeconfig bench fuzz deny
 
 help: ## List the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | column -t -s "$$(printf '\t')"
@@ -47,6 +48,7 @@ lint: ## Formatting, clippy; shellcheck and cargo deny where they are installed
 features: ## Each half of the binary builds without the other
 	$(CARGO) check --locked --quiet --no-default-features --features controller
 	$(CARGO) check --locked --quiet --no-default-features --features agent
+	$(CARGO) check --locked --quiet --no-default-features --features fuzz
 
 unit: ## All tests but those on the single-node cluster
 	$(TOOLS) $(NEXTEST) -E 'not binary(cluster)'
@@ -62,6 +64,10 @@ kubeconfig: ## Print the variables that reach the cluster of `make up`
 	for file in "$$KUBECONFIG_FILE" "$$KIND_KUBECONFIG"; do \
 		if [ -s "$$file" ]; then echo "export KUBECONFIG=$$file PATH=$$CACHE/bin:\$$PATH"; exit; fi; \
 	done; die "no cluster runs here: make up"
+
+fuzz: ## Each fuzz target for a minute (FUZZ_SECONDS): cargo install cargo-fuzz
+	cd fuzz && for target in $$(cargo fuzz list); do \
+		RUSTC_BOOTSTRAP=1 cargo fuzz run --sanitizer none $$target -- -max_total_time=$(FUZZ_SECONDS); done
 
 deny: ## Licences, sources and advisories of the dependencies
 	cargo deny check
