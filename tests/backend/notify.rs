@@ -40,6 +40,7 @@ fn resolved(alerting: &str, secrets: &[(&str, &str)]) -> (Stack, Vec<Problem>) {
         grafana_admin: None,
         fresh_password: fixture::secret("fresh"),
         rules: Vec::new(),
+        namespaces: None,
     };
     let found = resolve(&stack, &inputs).unwrap();
     (found.stack, found.problems)
