@@ -7,7 +7,42 @@ use serde_json::Value;
 use crate::{api, resolve::problem::Problem};
 
 /// What a pattern asks for, in words.
-const WORDS: [(&str, &str); 12] = [
+const WORDS: &[(&str, &str)] = &[
+    (r"^[A-Za-z0-9._-]+$", "the name of a host"),
+    (
+        r"^[a-zA-Z_][a-zA-Z0-9_]*$",
+        "the name of a label: letters, digits and _, no digit first",
+    ),
+    (r"^[^,{}\s]+$", "a tag: no spaces, commas or braces"),
+    (
+        r"^([a-zA-Z_][a-zA-Z0-9_]*|\.\.\.)$",
+        "the name of a label, or ... for all",
+    ),
+    (
+        r"^-?[0-9]{1,2}(:-?[0-9]{1,2})?$",
+        "days of a month, such as 1:7, or -1 for the last",
+    ),
+    (r"^[A-Za-z0-9_+/-]+$", "a time zone, such as Europe/Berlin"),
+    (
+        r"^[a-z0-9]+(:[a-z0-9]+)?$",
+        "months, such as december, 6 or may:august",
+    ),
+    (
+        r"^([01][0-9]|2[0-3]):[0-5][0-9]$",
+        "a minute of the day, such as 08:00",
+    ),
+    (
+        r"^(([01][0-9]|2[0-3]):[0-5][0-9]|24:00)$",
+        "a minute of the day, such as 18:00, or 24:00",
+    ),
+    (
+        r"^[a-z]+(:[a-z]+)?$",
+        "days of the week, such as saturday or monday:friday",
+    ),
+    (
+        r"^[0-9]{4}(:[0-9]{4})?$",
+        "years, such as 2027 or 2027:2029",
+    ),
     (
         r"^([0-9]+y)?([0-9]+w)?([0-9]+d)?([0-9]+h)?([0-9]+m)?([0-9]+s)?([0-9]+ms)?$",
         "a duration, such as 30s, 5m, 1h30m or 30d",

@@ -43,7 +43,7 @@ pub fn address(text: &str) -> Option<Address<'_>> {
 fn is_authority(text: &str) -> bool {
     let (host, port) = match text.strip_prefix('[') {
         Some(after) => match after.split_once(']') {
-            Some((host, port)) if host.parse::<std::net::Ipv6Addr>().is_ok() => ("v6", port),
+            Some((host, port)) if host.parse::<core::net::Ipv6Addr>().is_ok() => ("v6", port),
             _ => return false,
         },
         None => text

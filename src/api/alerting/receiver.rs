@@ -12,7 +12,7 @@ use super::{
 /// One place notifications can go; exactly one kind.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
-#[x_kube(validation = Rule::new("[has(self.slack), has(self.email), has(self.webhook), has(self.pagerduty), has(self.opsgenie), has(self.telegram), has(self.teams), has(self.discord)].exists_one(it, it)").message("exactly one of slack, email, webhook, pagerduty, opsgenie, telegram, teams, discord"))]
+#[x_kube(validation = Rule::new("(has(self.slack) ? 1 : 0) + (has(self.email) ? 1 : 0) + (has(self.webhook) ? 1 : 0) + (has(self.pagerduty) ? 1 : 0) + (has(self.opsgenie) ? 1 : 0) + (has(self.telegram) ? 1 : 0) + (has(self.teams) ? 1 : 0) + (has(self.discord) ? 1 : 0) == 1").message("exactly one of slack, email, webhook, pagerduty, opsgenie, telegram, teams, discord"))]
 pub struct Receiver {
     /// The name routes call it by.
     #[schemars(
