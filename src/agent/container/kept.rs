@@ -13,8 +13,8 @@ use rustix::process::{Resource, getrlimit};
 
 use super::files::{Folder, read_open};
 
-/// About ten megabytes of the kernel's, and 150 containers.
-const MOST_FILES: usize = 2048;
+/// About twenty megabytes of the kernel's, and 250 containers.
+const MOST_FILES: usize = 4096;
 
 /// How many files may stay open.
 #[derive(Clone, Debug)]

@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 use std::convert::Infallible;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -22,6 +23,10 @@ const PACE: [Duration; 2] = [Duration::from_secs(1), Duration::from_secs(2)];
 /// without a word never lock others out.
 const MOST_VIEWERS: usize = 8;
 
+/// After so many frames that nobody took, nobody looks: a laptop that was shut leaves its connection
+/// open.
+const MOST_UNREAD: u32 = 30;
+
 /// What all viewers get: each table as it is now. Only the last one is kept, so a viewer that
 /// reads slowly misses some and holds nothing.
 type Frames = Arc<[Frame]>;
@@ -33,7 +38,9 @@ pub struct Page {
     frames: watch::Sender<Frames>,
     /// How long to wait after the first gather, and after each other.
     pace: [Duration; 2],
-    /// A viewer came.
+    /// Frames since a viewer took something.
+    unread: AtomicU32,
+    /// A viewer came, or takes something again.
     came: Notify,
     viewers: Mutex<VecDeque<CancellationToken>>,
 }
@@ -52,6 +59,7 @@ impl Page {
             tables,
             frames: watch::Sender::new(frames),
             pace,
+            unread: AtomicU32::new(0),
             came: Notify::new(),
             viewers: Mutex::default(),
         })
@@ -72,12 +80,13 @@ impl Page {
         loop {
             self.came.notified().await;
             let [mut pace, later] = self.pace;
-            while self.frames.receiver_count() > 0 {
+            while self.frames.receiver_count() > 0 && !self.is_unread() {
                 join_all(self.sources.iter().map(|source| source.clone().refresh())).await;
                 let before = self.frames.borrow().clone();
                 let frames = self.tables.iter().zip(before.iter());
                 let frames: Frames = frames.map(|(table, it)| table.frame(it)).collect();
                 self.frames.send_replace(frames);
+                self.unread.fetch_add(1, Ordering::Relaxed);
                 tokio::time::sleep(pace).await;
                 pace = later;
             }
@@ -111,11 +120,23 @@ impl Page {
             next,
             page: self.clone(),
         };
+        self.unread.store(0, Ordering::Relaxed);
         self.came.notify_one();
         stream::unfold(viewer, |mut viewer| async move {
             let event = viewer.event().await?;
             Some((Ok(event), viewer))
         })
+    }
+
+    fn is_unread(&self) -> bool {
+        self.unread.load(Ordering::Relaxed) >= MOST_UNREAD
+    }
+
+    /// A viewer takes something.
+    fn taken(&self) {
+        if self.unread.swap(0, Ordering::Relaxed) >= MOST_UNREAD {
+            self.came.notify_one();
+        }
     }
 
     fn viewers(&self) -> std::sync::MutexGuard<'_, VecDeque<CancellationToken>> {
@@ -152,6 +173,7 @@ impl Viewer {
     /// The next event; none when this viewer is to go.
     async fn event(&mut self) -> Option<Bytes> {
         loop {
+            self.page.taken();
             if let Some(next) = self.next.pop_front() {
                 if let Some(event) = self.make(next) {
                     return Some(event);
@@ -232,7 +254,6 @@ mod tests {
     use super::*;
     use futures::StreamExt;
     use futures::future::BoxFuture;
-    use std::sync::atomic::{AtomicU32, Ordering};
 
     const COLUMNS: &[Column] = &[Column::gauge("n", "N", Unit::Count)];
 
@@ -315,6 +336,30 @@ mod tests {
         stop.cancel();
         running.await.unwrap();
         while viewer.next().await.is_some() {}
+    }
+
+    #[tokio::test]
+    async fn for_viewers_who_take_nothing_any_more_nothing_runs() {
+        let (page, fake) = page();
+        let running = tokio::spawn({
+            let page = page.clone();
+            async move { page.run(CancellationToken::new()).await }
+        });
+        let asked = || fake.1.load(Ordering::Relaxed);
+        let mut viewer = Box::pin(page.clone().watch());
+        let a_while = Duration::from_millis(200);
+        while !page.is_unread() {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+        tokio::time::sleep(a_while).await;
+        let before = asked();
+        tokio::time::sleep(a_while).await;
+        assert_eq!(asked(), before);
+        // It reads on.
+        while asked() == before {
+            next(&mut viewer).await;
+        }
+        running.abort();
     }
 
     #[tokio::test]

@@ -429,7 +429,8 @@ function drawRow(table, row) {
     write(cell.value, say(column, value));
     const alarming = (column.name === "kills" || column.name === "errors") && value > 0;
     cell.value.className = known(value) ? (alarming ? "alarm" : "") : "none";
-    if (cell.drawing) {
+    // Charts out of sight are not drawn; numbers are written, for those who search or listen.
+    if (cell.drawing && row.visible) {
       const least = column.unit === "cores" ? 0.02 : column.unit === "seconds" ? 0.0001 : 1024;
       draw(cell.drawing.paths[0], row, column.at, table.end, Math.max(peak(row, column.at), least));
     }
@@ -477,7 +478,7 @@ function renderTable(table, atOnce) {
     matching.sort(compare(table.sort));
     place(table.body, matching.map((row) => row.parts.line));
   }
-  for (const row of matching) if (row.visible) drawRow(table, row);
+  for (const row of matching) drawRow(table, row);
   writeCount(table, all, matching);
 }
 
