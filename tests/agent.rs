@@ -4,12 +4,18 @@
 
 #[path = "agent/beside.rs"]
 mod beside;
+#[path = "support/browser.rs"]
+mod browser;
 #[path = "agent/compare.rs"]
 mod compare;
 #[path = "agent/contained.rs"]
 mod contained;
+#[path = "agent/docker.rs"]
+mod docker;
 #[path = "support/exposition.rs"]
 mod exposition;
+#[path = "agent/page.rs"]
+mod page;
 #[path = "agent/recorded.rs"]
 mod recorded;
 #[path = "support/tree.rs"]
@@ -44,6 +50,7 @@ fn args() -> AgentArgs {
 /// An agent on a thread of its own, stopped when dropped.
 struct Running {
     node: SocketAddr,
+    containers: SocketAddr,
     admin: SocketAddr,
     stop: CancellationToken,
     thread: Option<std::thread::JoinHandle<()>>,
@@ -59,14 +66,19 @@ impl Running {
             runtime.block_on(async {
                 let agent = Agent::bind(args).await.unwrap();
                 sender
-                    .send((agent.node_address().unwrap(), agent.admin_address()))
+                    .send((
+                        agent.node_address().unwrap(),
+                        agent.containers_address().unwrap_or(LOOPBACK),
+                        agent.admin_address(),
+                    ))
                     .unwrap();
                 agent.serve(stopped).await.unwrap();
             });
         });
-        let (node, admin) = receiver.recv().unwrap();
+        let (node, containers, admin) = receiver.recv().unwrap();
         Self {
             node,
+            containers,
             admin,
             stop,
             thread: Some(thread),

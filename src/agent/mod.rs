@@ -3,6 +3,7 @@
 //! ```text
 //! :9100 /metrics ─► node (single flight) ─► deadline ─► collectors ─► <proc>, <sys>, <rootfs>
 //! :8081 /metrics /metrics/cadvisor ─► containers (single flight) ─► <sys>/fs/cgroup, <proc>
+//! :8081 / ─► page ─► the figures of all gathers' last minutes
 //! :9110 /livez /readyz /metrics ─► admin
 //! ```
 //!
@@ -16,11 +17,14 @@ mod deadline;
 mod exposition;
 mod flight;
 mod float;
+#[cfg(any(test, feature = "fuzz"))]
+pub mod fuzz;
 mod host;
 pub mod landlock;
 mod limit;
 mod metrics;
 mod node;
+mod page;
 mod roots;
 
 use std::net::SocketAddr;
@@ -44,6 +48,7 @@ use crate::telemetry;
 use container::Containers;
 use metrics::Metrics;
 use node::Node;
+use page::{Page, Source};
 use roots::Roots;
 
 const INDEX: &str = "<!doctype html><title>masthead agent</title>\
@@ -64,7 +69,7 @@ pub struct Agent {
     /// None when the configuration leaves the node's metrics out.
     node: Option<Endpoint>,
     /// None when it leaves the containers' out.
-    containers: Option<(Endpoint, Arc<Containers>)>,
+    containers: Option<(Endpoint, Arc<Containers>, Arc<Page>)>,
     node_name: Option<String>,
 }
 
@@ -93,11 +98,13 @@ impl Agent {
             sys: args.sys,
             rootfs: args.rootfs,
         };
+        let mut shown: Vec<Arc<dyn Source>> = Vec::new();
         let node = match &config.node {
             Some(_) => {
                 let roots = roots.clone();
                 let metrics = Metrics::new(&registry)?;
                 let node = Node::new(live.clone(), roots, args.node_name.as_deref(), metrics)?;
+                shown.push(node.clone());
                 Some(Endpoint::bind("--node-address", args.node_address, node_router(node)).await?)
             }
             None => None,
@@ -105,10 +112,13 @@ impl Agent {
         let containers = match config.containers.clone() {
             Some(config) => {
                 let containers = Containers::new(config, roots, &registry)?;
-                let router = containers_router(containers.clone());
+                shown.insert(0, containers.clone());
+                let page = Page::new(shown);
+                let router =
+                    containers_router(containers.clone()).merge(page::router(page.clone()));
                 let address = args.containers_address;
                 let endpoint = Endpoint::bind("--containers-address", address, router).await?;
-                Some((endpoint, containers))
+                Some((endpoint, containers, page))
             }
             None => None,
         };
@@ -132,7 +142,7 @@ impl Agent {
     pub fn containers_address(&self) -> Option<SocketAddr> {
         self.containers
             .as_ref()
-            .map(|(endpoint, _)| endpoint.address)
+            .map(|(endpoint, ..)| endpoint.address)
     }
 
     /// Where health and the agent's own metrics are served.
@@ -155,11 +165,12 @@ impl Agent {
             }
         };
         let containers = async {
-            let Some((endpoint, containers)) = self.containers else {
+            let Some((endpoint, containers, page)) = self.containers else {
                 return Ok(());
             };
             let follow = containers.follow(self.node_name, stop.clone());
-            let (served, ()) = tokio::join!(endpoint.serve(stop.clone()), follow);
+            let show = page.run(stop.clone());
+            let (served, (), ()) = tokio::join!(endpoint.serve(stop.clone()), follow, show);
             served
         };
         tokio::try_join!(node, containers, self.admin.serve(stop.clone()))?;
@@ -201,7 +212,6 @@ async fn node_metrics(State(node): State<Arc<Node>>) -> Response {
 /// Two paths for the same: kube-prometheus' dashboards ask for series of the second.
 fn containers_router(containers: Arc<Containers>) -> axum::Router {
     axum::Router::new()
-        .route("/", get(async || Html(INDEX)))
         .route("/metrics", get(containers_metrics))
         .route("/metrics/cadvisor", get(containers_metrics))
         .with_state(containers)

@@ -1,9 +1,11 @@
 //! The agent's configuration: rendered by the operator, read by the agent, one type for both.
 
+mod collectors;
 mod logs;
 
 use serde::{Deserialize, Serialize};
 
+pub use collectors::*;
 pub use logs::*;
 
 /// The whole of the agent's configuration file, `agent.yaml`.

@@ -23,6 +23,8 @@ pub mod stack;
 #[cfg(feature = "controller")]
 pub mod status;
 #[cfg(feature = "controller")]
+mod unquoted;
+#[cfg(feature = "controller")]
 pub mod value;
 
 #[cfg(feature = "controller")]

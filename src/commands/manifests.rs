@@ -262,7 +262,6 @@ impl Manifests {
             server: Server {
                 policy_v1: true,
                 endpoint_slices: true,
-                claim_retention: true,
                 traefik: false,
             },
             secrets: self

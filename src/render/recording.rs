@@ -22,19 +22,19 @@ const VIRTUAL: &str = r#"device!~"lo|veth.*|cali.*|cni.*|flannel.*|cilium.*|lxc.
 /// namespace, a name and a uid.
 #[must_use]
 pub fn texts(stack: &Stack) -> BTreeMap<String, String> {
-    let groups: [(bool, &str, fn() -> Vec<RuleEntry>); 2] = [
-        (stack.gathers_nodes(), "nodes", nodes),
-        (stack.gathers_containers(), "containers", containers),
-    ];
-    groups
+    let nodes = stack.gathers_nodes().then(|| ("nodes", nodes()));
+    let containers = stack
+        .gathers_containers()
+        .then(|| ("containers", containers()));
+    [nodes, containers]
         .into_iter()
-        .filter(|(there, ..)| *there)
-        .map(|(_, name, rules)| {
+        .flatten()
+        .map(|(name, rules)| {
             let file = RuleFile {
                 namespace: "masthead".into(),
                 name: name.into(),
                 interval: None,
-                rules: rules(),
+                rules,
             };
             let text = config::to_yaml(&rule_group::file(&file));
             (format!("masthead-{name}.yaml"), text)

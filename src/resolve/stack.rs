@@ -6,7 +6,7 @@ use kube::ResourceExt;
 
 use super::{
     Inputs, Resolution, agent, alerting, dashboards, logs, metrics, model::Stack, problem::Problem,
-    rules,
+    rules, secrets,
 };
 use crate::api::{
     component::Component,
@@ -26,10 +26,16 @@ pub fn resolve(stack: &MonitoringStack, inputs: &Inputs) -> Result<Resolution, V
     let prometheus = parts.take(Component::Prometheus, spec, |problems| {
         metrics::resolve(spec, &namespace, inputs, rule_files, problems)
     });
+    if alerting::external::is_used(spec) {
+        let alerting = spec.alerting.iter();
+        alerting.for_each(|it| alerting::external::check_alone(it, &mut parts.problems));
+    }
     let alertmanager = parts.take(Component::Alertmanager, spec, |problems| {
         alerting::resolve(spec, inputs, problems)
     });
-    let loki = parts.take(Component::Loki, spec, |_| logs::resolve(spec));
+    let loki = parts.take(Component::Loki, spec, |problems| {
+        logs::resolve(spec, problems)
+    });
     let name = stack.name_any();
     let own = dashboards::Own {
         name: &name,
@@ -40,8 +46,8 @@ pub fn resolve(stack: &MonitoringStack, inputs: &Inputs) -> Result<Resolution, V
             dashboards::resolve(spec, own, inputs, problems)
         })
         .unzip();
-    let agent = parts.take(Component::Agent, spec, |_| {
-        agent::resolve(spec, &namespace, inputs)
+    let agent = parts.take(Component::Agent, spec, |problems| {
+        agent::resolve(spec, &namespace, inputs, problems)
     });
     Ok(Resolution {
         stack: Stack {
@@ -61,11 +67,7 @@ pub fn resolve(stack: &MonitoringStack, inputs: &Inputs) -> Result<Resolution, V
                 .as_ref()
                 .and_then(|it| it.network_policy)
                 .unwrap_or(true),
-            image_pull_secrets: spec
-                .image_pull_secrets
-                .iter()
-                .map(|secret| secret.name.0.clone())
-                .collect(),
+            image_pull_secrets: secrets::image_pull_secrets(stack, inputs, &mut parts.problems),
             paused: spec.paused.unwrap_or(false),
         },
         problems: parts.problems,
@@ -111,6 +113,8 @@ impl Parts {
 fn enabled(component: Component, spec: &MonitoringStackSpec) -> bool {
     match component {
         Component::Prometheus => spec.metrics.as_ref().and_then(|it| it.enabled),
+        // Alerts go to those outside, so the stack has none of its own.
+        Component::Alertmanager if alerting::external::is_used(spec) => Some(false),
         Component::Alertmanager => spec.alerting.as_ref().and_then(|it| it.enabled),
         Component::Loki => spec.logs.as_ref().and_then(|it| it.enabled),
         Component::Grafana => spec.dashboards.as_ref().and_then(|it| it.enabled),
@@ -143,4 +147,4 @@ fn check_name(name: &str) -> Result<(), Vec<Problem>> {
 }
 
 #[cfg(test)]
-pub(super) mod tests;
+pub mod tests;

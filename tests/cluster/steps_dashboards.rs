@@ -106,7 +106,6 @@ fn inputs() -> Inputs {
         server: Server {
             policy_v1: false,
             endpoint_slices: false,
-            claim_retention: false,
             traefik: false,
         },
         secrets: BTreeMap::new(),

@@ -97,13 +97,13 @@ fn no_two_objects_share_a_kind_and_a_name() {
 }
 
 #[test]
-fn every_object_is_bound_to_its_stack_but_a_retained_claim() {
+fn every_object_is_bound_to_its_stack_but_the_claim() {
     for stack in [stack::minimal(), stack::full()] {
         for object in view::objects(&stack) {
             let metadata = &object.body["metadata"];
             let owner = &metadata["ownerReferences"][0]["uid"];
             let by_label = &metadata["labels"][meta::STACK_UID_LABEL];
-            let kept = object.resource.kind == "PersistentVolumeClaim" && stack.name == "main";
+            let kept = object.resource.kind == "PersistentVolumeClaim";
             if object.namespace.as_ref() != Some(&stack.namespace) {
                 assert!(owner.is_null() && by_label == stack.uid.as_str());
             } else if kept {

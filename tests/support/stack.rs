@@ -2,10 +2,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+#[path = "notify.rs"]
+pub mod notify;
+
 use masthead::{
     api::{
         agent_config::{AgentConfig, ContainersConfig, NodeConfig, PodsConfig},
-        alerting::{Route, Severity},
+        alerting::{Links, Severity},
         component::Component,
         defaults,
         rule::{AnnotationText, LabelText, RuleEntry},
@@ -13,8 +16,7 @@ use masthead::{
     },
     resolve::model::{
         Agent, Alertmanager, ContainerResources, Discovery, Grafana, Loki, Namespaces, Operator,
-        Prometheus, Receiver, ReceiverKind, RemoteWrite, RuleFile, SecretValue, Server, Stack,
-        Version, Volume, Workload,
+        Prometheus, RemoteWrite, RuleFile, SecretValue, Server, Stack, Version, Volume, Workload,
     },
 };
 
@@ -34,7 +36,6 @@ pub fn minimal() -> Stack {
         server: Server {
             policy_v1: true,
             endpoint_slices: true,
-            claim_retention: true,
             traefik: false,
         },
         prometheus: Some(prometheus()),
@@ -42,12 +43,18 @@ pub fn minimal() -> Stack {
             workload: workload(Component::Alertmanager),
             receivers: Vec::new(),
             routes: Vec::new(),
+            time_intervals: Vec::new(),
+            inhibit_warnings: true,
+            inhibit_rules: Vec::new(),
+            links: Links::default(),
             secrets: BTreeMap::new(),
         }),
         loki: Some(Loki {
             workload: workload(Component::Loki),
             retention: "720h".into(),
             rule_files: BTreeMap::new(),
+            alertmanager_urls: Vec::new(),
+            grafana_link: None,
         }),
         grafana: Some(Grafana {
             workload: workload(Component::Grafana),
@@ -90,8 +97,11 @@ pub fn full() -> Stack {
     }
     if let Some(alertmanager) = &mut stack.alertmanager {
         alertmanager.workload.replicas = 3;
-        alertmanager.receivers = receivers();
-        alertmanager.routes = routes();
+        alertmanager.receivers = notify::receivers();
+        alertmanager.routes = notify::routes();
+        alertmanager.time_intervals = notify::time_intervals();
+        alertmanager.inhibit_rules = notify::inhibit_rules();
+        alertmanager.links = notify::links();
         alertmanager.secrets = secrets([
             ("receiver-oncall-url", "https://hooks.example.org/T0/B0/x"),
             ("receiver-mail-password", "hunter3"),
@@ -136,7 +146,6 @@ pub fn single_node() -> Stack {
     stack.server = Server {
         policy_v1: false,
         endpoint_slices: false,
-        claim_retention: false,
         traefik: false,
     };
     stack.grafana = None;
@@ -202,6 +211,7 @@ fn prometheus() -> Prometheus {
         remote_write: Vec::new(),
         discovery: Some(discovered(&["monitoring"])),
         rule_files: BTreeMap::new(),
+        alertmanagers: Vec::new(),
         secrets: BTreeMap::new(),
     }
 }
@@ -298,68 +308,4 @@ fn log_rule_files() -> BTreeMap<String, RuleFile> {
         ..RuleEntry::default()
     };
     [rule_file("shop", "bot-panics", vec![panics])].into()
-}
-
-fn receivers() -> Vec<Receiver> {
-    [
-        (
-            "oncall",
-            ReceiverKind::Slack {
-                channel: Some("#alerts".into()),
-                url_file: "receiver-oncall-url".into(),
-            },
-        ),
-        (
-            "mail",
-            ReceiverKind::Email {
-                to: vec!["ops@example.org".into(), "shop@example.org".into()],
-                from: "masthead@example.org".into(),
-                smarthost: "smtp.example.org:587".into(),
-                auth: Some(("masthead".into(), "receiver-mail-password".into())),
-            },
-        ),
-        (
-            "hook",
-            ReceiverKind::Webhook {
-                url: "http://hook.shop.svc:8080/alerts".into(),
-            },
-        ),
-        (
-            "pager",
-            ReceiverKind::SecretWebhook {
-                url_file: "receiver-pager-url".into(),
-            },
-        ),
-    ]
-    .map(|(name, kind)| Receiver {
-        name: name.into(),
-        kind,
-    })
-    .into()
-}
-
-fn routes() -> Vec<Route> {
-    let names = |names: &[&str]| names.iter().map(|&name| name.to_owned()).collect();
-    vec![
-        Route {
-            namespaces: names(&["shop-staging"]),
-            ..Route::default()
-        },
-        Route {
-            severity: Some(Severity::Critical),
-            namespaces: names(&["shop", "billing"]),
-            receivers: names(&["oncall", "mail"]),
-            repeat_interval: Some(Duration("1h".into())),
-        },
-        Route {
-            severity: Some(Severity::Critical),
-            receivers: names(&["pager"]),
-            ..Route::default()
-        },
-        Route {
-            severity: Some(Severity::Warning),
-            receivers: names(&["hook"]),
-            ..Route::default()
-        },
-    ]
 }

@@ -6,6 +6,7 @@
 pub mod alertmanager;
 pub mod annotated;
 pub mod grafana;
+mod http;
 pub mod loki;
 pub mod prometheus;
 pub mod rule_group;

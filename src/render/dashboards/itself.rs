@@ -13,19 +13,19 @@ use super::{
 const RATE: &str = "[$__rate_interval]";
 
 /// The dashboard.
-pub fn dashboard(parts: &Parts) -> Dashboard {
+pub fn dashboard(parts: &Parts<'_>) -> Dashboard {
     let mut rows = vec![Row::low("Now", now())];
-    if parts.agent {
+    if parts.agent() {
         rows.push(Row::new("Agents", agents(parts)));
     }
-    if parts.agent_logs {
+    if parts.agent_logs() {
         rows.push(Row::new("Log lines on their way", shipping()));
     }
     rows.push(Row::new("Prometheus", prometheus()));
-    if parts.alertmanager {
+    if parts.alertmanager() {
         rows.push(Row::new("Notifications", notifications()));
     }
-    if parts.loki {
+    if parts.loki() {
         rows.push(Row::new("Loki", loki()));
     }
     rows.push(Row::new("Operator", operator()));
@@ -70,13 +70,13 @@ fn now() -> Vec<Panel> {
     ]
 }
 
-fn agents(parts: &Parts) -> Vec<Panel> {
+fn agents(parts: &Parts<'_>) -> Vec<Panel> {
     let mut scrapes = Panel::time_series("Scrapes", "How long does a scrape of an agent take?")
         .width(6)
         .unit(Unit::Seconds)
         .from_zero();
     let mut failures = Vec::new();
-    if parts.node {
+    if parts.node() {
         scrapes = scrapes.metric(
             r#"max by (node) (scrape_duration_seconds{job="node-exporter"})"#,
             "node {{node}}",
@@ -96,7 +96,7 @@ fn agents(parts: &Parts) -> Vec<Panel> {
             .label("collector", "Collector"),
         );
     }
-    if parts.containers {
+    if parts.containers() {
         scrapes = scrapes.metric(
             r#"max by (node) (scrape_duration_seconds{job="cadvisor"})"#,
             "containers {{node}}",
@@ -116,7 +116,7 @@ fn agents(parts: &Parts) -> Vec<Panel> {
             .from_zero()
             .metric(r#"max by (node) (process_resident_memory_bytes{job="masthead-agent"})"#, "{{node}}"),
     ];
-    if parts.node || parts.containers {
+    if parts.node() || parts.containers() {
         panels.push(scrapes);
     }
     panels.extend(failures);

@@ -31,31 +31,35 @@ pub const FOLDER: &str = "Masthead";
 pub const UID_PREFIX: &str = "masthead-";
 
 /// What a stack has that panels can ask for.
-struct Parts {
-    prometheus: bool,
-    alertmanager: bool,
-    loki: bool,
-    agent: bool,
-    /// The agent gathers the nodes' metrics.
-    node: bool,
-    /// The agent gathers the containers' metrics.
-    containers: bool,
-    /// The agent ships log lines.
-    agent_logs: bool,
-}
+struct Parts<'a>(&'a Stack);
 
-impl Parts {
-    fn of(stack: &Stack) -> Self {
-        let config = stack.agent.as_ref().map(|agent| &agent.config);
-        Self {
-            prometheus: stack.runs(Component::Prometheus),
-            alertmanager: stack.runs(Component::Alertmanager),
-            loki: stack.runs(Component::Loki),
-            agent: stack.runs(Component::Agent),
-            node: stack.gathers_nodes(),
-            containers: stack.gathers_containers(),
-            agent_logs: config.is_some_and(|config| config.logs.is_some()),
-        }
+impl Parts<'_> {
+    fn alertmanager(&self) -> bool {
+        self.0.runs(Component::Alertmanager)
+    }
+
+    fn loki(&self) -> bool {
+        self.0.runs(Component::Loki)
+    }
+
+    fn agent(&self) -> bool {
+        self.0.runs(Component::Agent)
+    }
+
+    /// The agent gathers the nodes' metrics.
+    fn node(&self) -> bool {
+        self.0.gathers_nodes()
+    }
+
+    /// The agent gathers the containers' metrics.
+    fn containers(&self) -> bool {
+        self.0.gathers_containers()
+    }
+
+    /// The agent ships log lines.
+    fn agent_logs(&self) -> bool {
+        let agent = self.0.agent.as_ref();
+        agent.is_some_and(|agent| agent.config.logs.is_some())
     }
 }
 
@@ -65,17 +69,17 @@ pub fn shipped(stack: &Stack, grafana: &Grafana) -> Vec<Dashboard> {
     let Some(extras) = &grafana.shipped else {
         return Vec::new();
     };
-    let parts = Parts::of(stack);
+    let parts = Parts(stack);
     let mut dashboards = Vec::new();
-    if parts.prometheus {
+    if stack.runs(Component::Prometheus) {
         dashboards.push(overview::dashboard(&parts));
-        if parts.node {
+        if parts.node() {
             dashboards.push(node::dashboard());
         }
-        if parts.containers {
+        if parts.containers() {
             dashboards.push(pods::dashboard());
         }
-        if parts.node || parts.containers {
+        if parts.node() || parts.containers() {
             dashboards.push(network::dashboard(&parts));
         }
         dashboards.extend(extras.iter().map(|extra| match extra {
@@ -85,7 +89,7 @@ pub fn shipped(stack: &Stack, grafana: &Grafana) -> Vec<Dashboard> {
         }));
         dashboards.push(itself::dashboard(&parts));
     }
-    if parts.loki {
+    if parts.loki() {
         dashboards.push(logs::dashboard());
     }
     dashboards

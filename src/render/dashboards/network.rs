@@ -19,10 +19,10 @@ const CONNTRACK_PERCENT: f64 = 75.0;
 const MOST: u8 = 10;
 
 /// The dashboard.
-pub fn dashboard(parts: &Parts) -> Dashboard {
+pub fn dashboard(parts: &Parts<'_>) -> Dashboard {
     let mut variables = Vec::new();
     let mut rows = Vec::new();
-    if parts.node {
+    if parts.node() {
         variables.push(Variable::of_metric(
             "node",
             "Node",
@@ -31,7 +31,7 @@ pub fn dashboard(parts: &Parts) -> Dashboard {
         rows.push(Row::low("Now", now()));
         rows.push(Row::new("Nodes", nodes()));
     }
-    if parts.containers {
+    if parts.containers() {
         variables.push(Variable::of_metric(
             "namespace",
             "Namespace",

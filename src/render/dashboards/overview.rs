@@ -16,16 +16,16 @@ const NODE: &str = "/d/masthead-node/node?var-node=${__data.fields.Node}";
 const PODS: &str = "/d/masthead-pods/pods?var-namespace=${__value.raw}";
 
 /// The dashboard.
-pub fn dashboard(parts: &Parts) -> Dashboard {
+pub fn dashboard(parts: &Parts<'_>) -> Dashboard {
     let mut rows = vec![
         Row::low("Is all well?", well(parts)),
         Row::new("What fires, what is down", vec![firing(), down()]),
     ];
-    if parts.node {
+    if parts.node() {
         rows.push(Row::new("What fills up", vec![nodes()]));
         rows.push(Row::new("Nodes", node_lines()));
     }
-    if parts.containers {
+    if parts.containers() {
         rows.push(Row::new("Who uses it", namespaces()));
     }
     Dashboard {
@@ -37,7 +37,7 @@ pub fn dashboard(parts: &Parts) -> Dashboard {
     }
 }
 
-fn well(parts: &Parts) -> Vec<Panel> {
+fn well(parts: &Parts<'_>) -> Vec<Panel> {
     let mut panels = vec![
         Panel::stat("Critical alerts", "Does anything need a person now?")
             .limit(BadFrom(1.0))
@@ -49,7 +49,7 @@ fn well(parts: &Parts) -> Vec<Panel> {
             .limit(BadFrom(1.0))
             .metric("count(up == 0) or vector(0)", ""),
     ];
-    if parts.containers {
+    if parts.containers() {
         panels.push(
             Panel::stat(
                 "Containers failing",
@@ -59,7 +59,7 @@ fn well(parts: &Parts) -> Vec<Panel> {
             .metric(format!("count({CONTAINER_FAILING}) or vector(0)"), ""),
         );
     }
-    if parts.node {
+    if parts.node() {
         panels.extend([
             Panel::gauge("Busiest CPU", "How busy is the busiest node's CPU?")
                 .limit(BadFrom(CPU_USED_PERCENT))

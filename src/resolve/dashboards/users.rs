@@ -127,7 +127,7 @@ fn take<'a>(
     text: &str,
     known: &mut Known,
 ) -> Result<Taken<'a>, String> {
-    if !key.ends_with(".json") {
+    if key.strip_suffix(".json").is_none() {
         return Err("is no dashboard: its key must end in .json".into());
     }
     if text.len() > SHARD_BYTES {
@@ -185,12 +185,11 @@ fn folder(map: &ConfigMap) -> Result<String, String> {
 /// The same for the same place: a dashboard without a uid keeps its address.
 fn generated_uid(place: &str) -> String {
     let digest = Sha256::digest(place);
-    let hex: String = digest
+    let number = digest
         .iter()
         .take(10)
-        .map(|byte| format!("{byte:02x}"))
-        .collect();
-    format!("cm-{hex}")
+        .fold(0_u128, |number, byte| (number << 8) | u128::from(*byte));
+    format!("cm-{number:020x}")
 }
 
 impl Judged {

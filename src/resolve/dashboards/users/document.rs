@@ -39,21 +39,22 @@ pub fn read(text: &str, generated_uid: impl FnOnce() -> String) -> Result<Docume
     if title.is_empty() {
         return Err("has no title, which Grafana needs".into());
     }
-    let mut text = text.to_owned();
     let uid = match fields.get("uid") {
         None | Some(Value::Null) => None,
         Some(Value::String(uid)) if uid.is_empty() => None,
         Some(Value::String(uid)) => Some(checked(uid)?.to_owned()),
         Some(_) => return Err("its uid is not a text".into()),
     };
-    let uid = match uid {
-        Some(uid) => uid,
-        None => {
-            let uid = generated_uid();
-            fields.insert("uid".into(), uid.clone().into());
-            text = value.to_string();
-            uid
-        }
+    let is_new = uid.is_none();
+    let uid = uid.unwrap_or_else(|| {
+        let uid = generated_uid();
+        fields.insert("uid".into(), uid.clone().into());
+        uid
+    });
+    let text = if is_new {
+        value.to_string()
+    } else {
+        text.to_owned()
     };
     Ok(Document {
         uid,
