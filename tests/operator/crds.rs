@@ -104,16 +104,23 @@ fn rule(rule: &Value) -> Value {
 }
 
 async fn what_is_wrong_is_refused_with_its_place_and_reason(server: &Server) {
-    let url = json!({"url": "http://example.org"});
-    let slack = json!({"channel": "#alerts", "webhookSecretRef": {"name": "slack", "key": "url"}});
-    let mail = json!({
-        "to": ["ops@example.org"], "from": "masthead@example.org",
-        "smarthost": "smtp.example.org:587", "username": "masthead",
-    });
-    let one_kind =
-        "spec.alerting.receivers[0]: Invalid value: exactly one of slack, email, webhook";
-    let one_of_two = "spec.rules[0]: Invalid value: exactly one of alert, record";
-    let cases = [
+    let cases = [wrong_stacks(), wrong_notifications(), wrong_rules()];
+    for (object, reason) in cases.into_iter().flatten() {
+        let answer = server.apply(&path(&object), &object).await;
+        // Server-side apply tells some mistakes as a server error.
+        let refused = answer.code >= 400 && answer.message().contains(reason);
+        assert!(
+            refused,
+            "{object} should be refused with '{reason}': {answer:#?}"
+        );
+    }
+}
+
+/// Objects, and what their refusal has to say.
+type Wrong = Vec<(Value, &'static str)>;
+
+fn wrong_stacks() -> Wrong {
+    vec![
         (
             stack(&"a".repeat(40), &json!({})),
             "metadata.name: at most 39 characters",
@@ -126,6 +133,41 @@ async fn what_is_wrong_is_refused_with_its_place_and_reason(server: &Server) {
             stack("main.eu", &json!({})),
             "metadata.name: letters, digits and dashes",
         ),
+        (
+            stack("main", &json!({"metrics": {"retentoin": "30d"}})),
+            ".spec.metrics.retentoin: field not declared in schema",
+        ),
+        (
+            stack("main", &json!({"metrics": {"retention": "soon"}})),
+            r#"spec.metrics.retention: Invalid value: "soon""#,
+        ),
+        (
+            stack(
+                "main",
+                &json!({"agent": {"node": {"netdev": {"devices": {"include": "a", "exclude": "b"}}}}}),
+            ),
+            "spec.agent.node.netdev.devices: Invalid value: only one of include, exclude",
+        ),
+        (
+            stack(
+                "main",
+                &json!({"logs": {"resources": {"limits": {"cpu": "two"}}}}),
+            ),
+            r#"spec.logs.resources.limits.cpu: Invalid value: "two""#,
+        ),
+    ]
+}
+
+fn wrong_notifications() -> Wrong {
+    let url = json!({"url": "http://example.org"});
+    let slack = json!({"channel": "#alerts", "webhookSecretRef": {"name": "slack", "key": "url"}});
+    let mail = json!({
+        "to": ["ops@example.org"], "from": "masthead@example.org",
+        "smarthost": "smtp.example.org:587", "username": "masthead",
+    });
+    let one_kind =
+        "spec.alerting.receivers[0]: Invalid value: exactly one of slack, email, webhook";
+    vec![
         (receivers(&json!([{"name": "chat"}])), one_kind),
         (
             receivers(&json!([{"name": "chat", "webhook": url, "slack": slack}])),
@@ -171,6 +213,12 @@ async fn what_is_wrong_is_refused_with_its_place_and_reason(server: &Server) {
             receivers(&json!([{"name": "a", "webhook": url}, {"name": "a", "webhook": url}])),
             r#".spec.alerting.receivers: duplicate entries for key [name="a"]"#,
         ),
+    ]
+}
+
+fn wrong_rules() -> Wrong {
+    let one_of_two = "spec.rules[0]: Invalid value: exactly one of alert, record";
+    vec![
         (rule(&json!({"expr": "up"})), one_of_two),
         (
             rule(&json!({"expr": "up", "alert": "Up", "record": "up:all"})),
@@ -185,41 +233,10 @@ async fn what_is_wrong_is_refused_with_its_place_and_reason(server: &Server) {
             "spec.rules[0].expr: Required value",
         ),
         (
-            stack("main", &json!({"metrics": {"retentoin": "30d"}})),
-            ".spec.metrics.retentoin: field not declared in schema",
-        ),
-        (
-            stack("main", &json!({"metrics": {"retention": "soon"}})),
-            r#"spec.metrics.retention: Invalid value: "soon""#,
-        ),
-        (
-            stack(
-                "main",
-                &json!({"agent": {"node": {"netdev": {"devices": {"include": "a", "exclude": "b"}}}}}),
-            ),
-            "spec.agent.node.netdev.devices: Invalid value: only one of include, exclude",
-        ),
-        (
-            stack(
-                "main",
-                &json!({"logs": {"resources": {"limits": {"cpu": "two"}}}}),
-            ),
-            r#"spec.logs.resources.limits.cpu: Invalid value: "two""#,
-        ),
-        (
             rule(&json!({"alert": "Up", "expr": "up", "for": 5})),
             "spec.rules[0].for: Invalid value: 5",
         ),
-    ];
-    for (object, reason) in cases {
-        let answer = server.apply(&path(&object), &object).await;
-        // Server-side apply tells some mistakes as a server error.
-        let refused = answer.code >= 400 && answer.message().contains(reason);
-        assert!(
-            refused,
-            "{object} should be refused with '{reason}': {answer:#?}"
-        );
-    }
+    ]
 }
 
 async fn plain_numbers_are_taken_where_they_are_meant(server: &Server) {

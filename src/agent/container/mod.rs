@@ -332,22 +332,19 @@ impl Gatherer {
         let key = (group.path.clone(), group.inode);
         let buffer = &mut self.buffer;
         let now = Instant::now();
-        let mut known = match self.open.remove(&key) {
-            Some(mut known) => {
-                if now.duration_since(known.read) >= LIMITS_AGE {
-                    known.limits = known.open.limits(buffer);
-                    known.read = now;
-                }
-                known
+        let mut known = if let Some(mut known) = self.open.remove(&key) {
+            if now.duration_since(known.read) >= LIMITS_AGE {
+                known.limits = known.open.limits(buffer);
+                known.read = now;
             }
-            None => {
-                let open = self.tree.as_ref()?.open(&group.path, &self.budget)?;
-                Known {
-                    limits: open.limits(buffer),
-                    open,
-                    read: now,
-                    round: 0,
-                }
+            known
+        } else {
+            let open = self.tree.as_ref()?.open(&group.path, &self.budget)?;
+            Known {
+                limits: open.limits(buffer),
+                open,
+                read: now,
+                round: 0,
             }
         };
         known.round = self.round;
