@@ -38,6 +38,8 @@ fn resolved(alerting: &str, secrets: &[(&str, &str)]) -> (Stack, Vec<Problem>) {
         secrets: secrets.collect(),
         assume_secrets: false,
         grafana_admin: None,
+        grafana_applied: None,
+        dashboards: Vec::new(),
         fresh_password: fixture::secret("fresh"),
         rules: Vec::new(),
         namespaces: None,
