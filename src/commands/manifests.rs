@@ -262,7 +262,7 @@ impl Manifests {
             server: Server {
                 policy_v1: true,
                 endpoint_slices: true,
-                traefik: false,
+                traefik: true,
             },
             secrets: self
                 .secrets

@@ -371,19 +371,19 @@ async fn a_grafana_that_keeps_its_old_files_is_not_said_to_have_the_new_ones() {
 
 #[tokio::test]
 async fn a_changed_secret_becomes_grafanas_password() {
-    let stack = stack("two", Some("one"));
+    let stack = stack("another", Some("one"));
     let (world, backends, delivery) = running(&stack, "one").await;
     let state = run(&world, &backends, &stack, &delivery, false).await;
     assert!(state.loaded, "{state:?}");
     world.with(|inner| {
-        assert_eq!(inner.password, "two");
-        assert_eq!(inner.secrets["main-grafana-applied"], "two");
+        assert_eq!(inner.password, "another");
+        assert_eq!(inner.secrets["main-grafana-applied"], "another");
     });
 }
 
 #[tokio::test]
 async fn an_admin_may_get_another_name_too() {
-    let mut stack = stack("two", Some("one"));
+    let mut stack = stack("another", Some("one"));
     stack.grafana.as_mut().unwrap().admin_user = SecretValue(b"chief".to_vec());
     let (world, backends, delivery) = running(&stack, "one").await;
     let state = run(&world, &backends, &stack, &delivery, false).await;
@@ -391,7 +391,7 @@ async fn an_admin_may_get_another_name_too() {
     world.with(|inner| {
         assert_eq!(
             (inner.user.as_str(), inner.password.as_str()),
-            ("chief", "two")
+            ("chief", "another")
         )
     });
 }
@@ -399,13 +399,13 @@ async fn an_admin_may_get_another_name_too() {
 #[tokio::test]
 async fn a_password_that_was_set_before_the_operator_stopped_is_found() {
     // It was changed in Grafana, and the operator was killed before it could write that down.
-    let stack = stack("two", Some("one"));
-    let (world, backends, delivery) = running(&stack, "two").await;
+    let stack = stack("another", Some("one"));
+    let (world, backends, delivery) = running(&stack, "another").await;
     let state = run(&world, &backends, &stack, &delivery, false).await;
     assert!(state.loaded, "{state:?}");
     assert_eq!(
         world.with(|inner| inner.secrets["main-grafana-applied"].clone()),
-        "two"
+        "another"
     );
 }
 
@@ -436,7 +436,7 @@ async fn a_refused_password_is_tried_once_and_said() {
 
 #[tokio::test]
 async fn a_paused_stack_is_asked_and_not_changed() {
-    let mut stack = stack("two", Some("one"));
+    let mut stack = stack("another", Some("one"));
     stack.paused = true;
     let (world, backends, delivery) = running(&stack, "one").await;
     assert!(run(&world, &backends, &stack, &delivery, true).await.loaded);
