@@ -223,6 +223,8 @@ fn traffic() -> Vec<Panel> {
         )
         .unit(Unit::BytesPerSecond)
         .mirrored("written")
+        // The kernel tells a control group's disk only once something of it was there.
+        .empty_is("No container has read or written a disk")
         .metric(
             disk("container_fs_reads_bytes_total"),
             "read {{namespace}}/{{pod}}",
