@@ -10,6 +10,8 @@ mod compare;
 mod contained;
 #[path = "support/exposition.rs"]
 mod exposition;
+#[path = "agent/postgres.rs"]
+mod postgres;
 #[path = "agent/recorded.rs"]
 mod recorded;
 #[path = "support/tree.rs"]
@@ -33,6 +35,7 @@ fn args() -> AgentArgs {
         config: None,
         node_address: LOOPBACK,
         containers_address: LOOPBACK,
+        postgres_address: LOOPBACK,
         admin_address: LOOPBACK,
         proc: "/proc".into(),
         sys: "/sys".into(),
@@ -44,6 +47,7 @@ fn args() -> AgentArgs {
 /// An agent on a thread of its own, stopped when dropped.
 struct Running {
     node: SocketAddr,
+    postgres: SocketAddr,
     admin: SocketAddr,
     stop: CancellationToken,
     thread: Option<std::thread::JoinHandle<()>>,
@@ -58,15 +62,19 @@ impl Running {
             let runtime = tokio::runtime::Runtime::new().unwrap();
             runtime.block_on(async {
                 let agent = Agent::bind(args).await.unwrap();
+                let unbound = || SocketAddr::new(LOOPBACK.ip(), 0);
+                let node = agent.node_address().unwrap_or_else(unbound);
+                let postgres = agent.postgres_address().unwrap_or_else(unbound);
                 sender
-                    .send((agent.node_address().unwrap(), agent.admin_address()))
+                    .send((node, postgres, agent.admin_address()))
                     .unwrap();
                 agent.serve(stopped).await.unwrap();
             });
         });
-        let (node, admin) = receiver.recv().unwrap();
+        let (node, postgres, admin) = receiver.recv().unwrap();
         Self {
             node,
+            postgres,
             admin,
             stop,
             thread: Some(thread),

@@ -1,6 +1,6 @@
 //! `spec.agent`: the agent on every node.
 
-use super::{Inputs, model::Agent, problem::Problem, workload::Common};
+use super::{Inputs, model::Agent, postgres, problem::Problem, workload::Common};
 use crate::api::{
     agent::AgentSpec,
     agent_config::{AgentConfig, ContainersConfig, NodeConfig, PodsConfig},
@@ -9,11 +9,12 @@ use crate::api::{
     value::{Scheduling, Toleration, TolerationOperator},
 };
 
-/// Resolves the agent.
+/// Resolves the agent; a problem of one PostgreSQL server or query leaves only that one out.
 pub fn resolve(
     spec: &MonitoringStackSpec,
     namespace: &str,
     inputs: &Inputs,
+    problems: &mut Vec<Problem>,
 ) -> Result<Agent, Problem> {
     let default = AgentSpec::default();
     let agent = spec.agent.as_ref().unwrap_or(&default);
@@ -32,6 +33,9 @@ pub fn resolve(
     let pods = PodsConfig {
         namespace: (!inputs.operator.cluster_wide).then(|| namespace.to_owned()),
     };
+    let postgres = agent.postgres.as_ref();
+    let postgres = postgres.map(|spec| postgres::resolve(spec, namespace, inputs, problems));
+    let (postgres, secrets) = postgres.unzip();
     Ok(Agent {
         workload: Common {
             component: Component::Agent,
@@ -57,6 +61,8 @@ pub fn resolve(
                     ..ContainersConfig::default()
                 }),
             logs: None,
+            postgres,
         },
+        secrets: secrets.unwrap_or_default(),
     })
 }

@@ -12,6 +12,7 @@ mod image;
 mod logs;
 mod metrics;
 pub mod model;
+pub mod postgres;
 pub mod problem;
 pub mod quantity;
 pub mod rules;

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Inputs, model::SecretValue, problem::Problem};
+use super::{Inputs, model::SecretValue, postgres, problem::Problem};
 use crate::api::{stack::MonitoringStack, value::SecretKeyRef};
 
 /// The names of the Secrets that a stack refers to, all in its own namespace.
@@ -45,6 +45,14 @@ pub fn references(stack: &MonitoringStack) -> BTreeSet<String> {
             .flatten()
             .for_each(|key| add(&key.name.0));
     }
+    let postgres = spec
+        .agent
+        .as_ref()
+        .and_then(|agent| agent.postgres.as_ref());
+    postgres
+        .into_iter()
+        .flat_map(postgres::references)
+        .for_each(|name| add(&name.0));
     if let Some(admin) = spec
         .dashboards
         .as_ref()

@@ -33,8 +33,8 @@ pub fn resolve(stack: &MonitoringStack, inputs: &Inputs) -> Result<Resolution, V
         dashboards::resolve(spec, inputs, problems)
     });
     let namespace = stack.namespace().unwrap_or_else(|| "default".into());
-    let agent = parts.take(Component::Agent, spec, |_| {
-        agent::resolve(spec, &namespace, inputs)
+    let agent = parts.take(Component::Agent, spec, |problems| {
+        agent::resolve(spec, &namespace, inputs, problems)
     });
     Ok(Resolution {
         stack: Stack {
