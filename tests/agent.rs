@@ -4,12 +4,18 @@
 
 #[path = "agent/beside.rs"]
 mod beside;
+#[path = "support/browser.rs"]
+mod browser;
 #[path = "agent/compare.rs"]
 mod compare;
 #[path = "agent/contained.rs"]
 mod contained;
+#[path = "agent/docker.rs"]
+mod docker;
 #[path = "support/exposition.rs"]
 mod exposition;
+#[path = "agent/page.rs"]
+mod page;
 #[path = "agent/postgres.rs"]
 mod postgres;
 #[path = "agent/recorded.rs"]
@@ -47,6 +53,7 @@ fn args() -> AgentArgs {
 /// An agent on a thread of its own, stopped when dropped.
 struct Running {
     node: SocketAddr,
+    containers: SocketAddr,
     postgres: SocketAddr,
     admin: SocketAddr,
     stop: CancellationToken,
@@ -66,14 +73,20 @@ impl Running {
                 let node = agent.node_address().unwrap_or_else(unbound);
                 let postgres = agent.postgres_address().unwrap_or_else(unbound);
                 sender
-                    .send((node, postgres, agent.admin_address()))
+                    .send((
+                        node,
+                        agent.containers_address().unwrap_or(LOOPBACK),
+                        postgres,
+                        agent.admin_address(),
+                    ))
                     .unwrap();
                 agent.serve(stopped).await.unwrap();
             });
         });
-        let (node, postgres, admin) = receiver.recv().unwrap();
+        let (node, containers, postgres, admin) = receiver.recv().unwrap();
         Self {
             node,
+            containers,
             postgres,
             admin,
             stop,

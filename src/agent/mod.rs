@@ -3,6 +3,7 @@
 //! ```text
 //! :9100 /metrics ─► node (single flight) ─► deadline ─► collectors ─► <proc>, <sys>, <rootfs>
 //! :8081 /metrics /metrics/cadvisor ─► containers (single flight) ─► <sys>/fs/cgroup, <proc>
+//! :8081 / ─► page ─► the figures of all gathers' last minutes
 //! :9187 /metrics /probe?target= ─► postgres (single flight) ─► PostgreSQL
 //! :9110 /livez /readyz /metrics ─► admin
 //! ```
@@ -17,11 +18,14 @@ mod deadline;
 mod exposition;
 mod flight;
 mod float;
+#[cfg(any(test, feature = "fuzz"))]
+pub mod fuzz;
 mod host;
 pub mod landlock;
 mod limit;
 mod metrics;
 mod node;
+mod page;
 mod postgres;
 mod roots;
 
@@ -47,6 +51,7 @@ use crate::telemetry;
 use container::Containers;
 use metrics::Metrics;
 use node::Node;
+use page::{Page, Source};
 use postgres::{Postgres, Probe};
 use roots::Roots;
 
@@ -68,7 +73,7 @@ pub struct Agent {
     /// None when the configuration leaves the node's metrics out.
     node: Option<Endpoint>,
     /// None when it leaves the containers' out.
-    containers: Option<(Endpoint, Arc<Containers>)>,
+    containers: Option<(Endpoint, Arc<Containers>, Arc<Page>)>,
     /// None when it leaves PostgreSQL out.
     postgres: Option<(Endpoint, Arc<Postgres>)>,
     node_name: Option<String>,
@@ -99,11 +104,13 @@ impl Agent {
             sys: args.sys,
             rootfs: args.rootfs,
         };
+        let mut shown: Vec<Arc<dyn Source>> = Vec::new();
         let node = match &config.node {
             Some(_) => {
                 let roots = roots.clone();
                 let metrics = Metrics::new(&registry)?;
                 let node = Node::new(live.clone(), roots, args.node_name.as_deref(), metrics)?;
+                shown.push(node.clone());
                 Some(Endpoint::bind("--node-address", args.node_address, node_router(node)).await?)
             }
             None => None,
@@ -111,10 +118,13 @@ impl Agent {
         let containers = match config.containers.clone() {
             Some(config) => {
                 let containers = Containers::new(config, roots.clone(), &registry)?;
-                let router = containers_router(containers.clone());
+                shown.insert(0, containers.clone());
+                let page = Page::new(shown);
+                let router =
+                    containers_router(containers.clone()).merge(page::router(page.clone()));
                 let address = args.containers_address;
                 let endpoint = Endpoint::bind("--containers-address", address, router).await?;
-                Some((endpoint, containers))
+                Some((endpoint, containers, page))
             }
             None => None,
         };
@@ -147,7 +157,7 @@ impl Agent {
     pub fn containers_address(&self) -> Option<SocketAddr> {
         self.containers
             .as_ref()
-            .map(|(endpoint, _)| endpoint.address)
+            .map(|(endpoint, ..)| endpoint.address)
     }
 
     /// Where PostgreSQL's metrics are served, if they are.
@@ -176,11 +186,12 @@ impl Agent {
             }
         };
         let containers = async {
-            let Some((endpoint, containers)) = self.containers else {
+            let Some((endpoint, containers, page)) = self.containers else {
                 return Ok(());
             };
             let follow = containers.follow(self.node_name.clone(), stop.clone());
-            let (served, ()) = tokio::join!(endpoint.serve(stop.clone()), follow);
+            let show = page.run(stop.clone());
+            let (served, (), ()) = tokio::join!(endpoint.serve(stop.clone()), follow, show);
             served
         };
         let postgres = async {
@@ -230,7 +241,6 @@ async fn node_metrics(State(node): State<Arc<Node>>) -> Response {
 /// Two paths for the same: kube-prometheus' dashboards ask for series of the second.
 fn containers_router(containers: Arc<Containers>) -> axum::Router {
     axum::Router::new()
-        .route("/", get(async || Html(INDEX)))
         .route("/metrics", get(containers_metrics))
         .route("/metrics/cadvisor", get(containers_metrics))
         .with_state(containers)

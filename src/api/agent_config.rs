@@ -1,10 +1,12 @@
 //! The agent's configuration: rendered by the operator, read by the agent, one type for both.
 
+mod collectors;
 mod logs;
 mod postgres;
 
 use serde::{Deserialize, Serialize};
 
+pub use collectors::*;
 pub use logs::*;
 pub use postgres::*;
 

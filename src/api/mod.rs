@@ -15,11 +15,15 @@ pub mod component;
 #[cfg(feature = "controller")]
 pub mod defaults;
 #[cfg(feature = "controller")]
+pub mod discovery;
+#[cfg(feature = "controller")]
 pub mod rule;
 #[cfg(feature = "controller")]
 pub mod stack;
 #[cfg(feature = "controller")]
 pub mod status;
+#[cfg(feature = "controller")]
+mod unquoted;
 #[cfg(feature = "controller")]
 pub mod value;
 

@@ -6,7 +6,11 @@ use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{alerting::Severity, status::RuleStatus, value::Duration};
+use super::{
+    alerting::Severity,
+    status::RuleStatus,
+    value::{self, Duration},
+};
 
 /// Alerts and recording rules that the stacks of this namespace evaluate.
 #[derive(CustomResource, Clone, Debug, Default, PartialEq, Serialize, Deserialize, KubeSchema)]
@@ -94,9 +98,11 @@ pub struct RuleEntry {
     pub expr: String,
     /// How long the expression must hold before the alert fires.
     #[serde(default, rename = "for", skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "value::wait")]
     pub for_: Option<Duration>,
     /// How long the alert goes on once the expression no longer holds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "value::wait")]
     pub keep_firing_for: Option<Duration>,
     /// How bad it is; becomes the label `severity`.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -8,8 +8,12 @@ use serde::{Deserialize, Serialize};
 use super::{
     agent::AgentSpec,
     alerting::AlertingSpec,
+    discovery::DiscoverySpec,
     status::StackStatus,
-    value::{Duration, Quantity, Resources, Scheduling, SecretKeyRef, SecretRef, Storage},
+    value::{
+        Duration, ImageReference, ImageVersion, Quantity, Resources, Scheduling, SecretKeyRef,
+        SecretRef, Storage,
+    },
 };
 
 /// A monitoring stack: Prometheus, Alertmanager, Loki, Grafana and the agent on every node.
@@ -45,6 +49,9 @@ use super::{
 // Server-side apply leaves null where the last field was taken away; a default makes that `{}`.
 #[schemars(extend("default" = {}))]
 pub struct MonitoringStackSpec {
+    /// What Prometheus scrapes beside the stack itself: annotated Pods and Services.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub discovery: Option<DiscoverySpec>,
     /// Metrics: Prometheus.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub metrics: Option<MetricsSpec>,
@@ -84,15 +91,10 @@ pub struct MetricsSpec {
     pub enabled: Option<bool>,
     /// The whole image reference, for a registry of one's own. Needs `version` when its tag does not tell it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 1, max = 512))]
-    pub image: Option<String>,
+    pub image: Option<ImageReference>,
     /// The version of Prometheus, such as 3.14.0; 3.0.0 or newer.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(
-        regex(pattern = r"^[0-9]+\.[0-9]+\.[0-9]+(-[0-9A-Za-z.-]+)?$"),
-        length(max = 64)
-    )]
-    pub version: Option<String>,
+    pub version: Option<ImageVersion>,
     /// How many, each scraping everything; 1 when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1, max = 5))]
@@ -168,15 +170,10 @@ pub struct LogsSpec {
     pub enabled: Option<bool>,
     /// The whole image reference. Needs `version` when its tag does not tell it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 1, max = 512))]
-    pub image: Option<String>,
+    pub image: Option<ImageReference>,
     /// The version of Loki, such as 3.7.6; 3.0.0 or newer.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(
-        regex(pattern = r"^[0-9]+\.[0-9]+\.[0-9]+(-[0-9A-Za-z.-]+)?$"),
-        length(max = 64)
-    )]
-    pub version: Option<String>,
+    pub version: Option<ImageVersion>,
     /// How long lines are kept, one day at least; 30d when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub retention: Option<Duration>,
@@ -197,15 +194,10 @@ pub struct DashboardsSpec {
     pub enabled: Option<bool>,
     /// The whole image reference. Needs `version` when its tag does not tell it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 1, max = 512))]
-    pub image: Option<String>,
+    pub image: Option<ImageReference>,
     /// The version of Grafana, such as 13.1.3; 11.0.0 or newer.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(
-        regex(pattern = r"^[0-9]+\.[0-9]+\.[0-9]+(-[0-9A-Za-z.-]+)?$"),
-        length(max = 64)
-    )]
-    pub version: Option<String>,
+    pub version: Option<ImageVersion>,
     /// A Secret with the keys `admin-user` and `admin-password`; generated as `<stack>-grafana-admin` when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub admin_secret_ref: Option<SecretRef>,

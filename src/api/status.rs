@@ -28,6 +28,10 @@ pub struct StackStatus {
     /// What Prometheus scrapes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub targets: Option<Targets>,
+    /// Services that ask to be scraped, in the namespaces of `spec.discovery`, and are not.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 32))]
+    pub unscraped: Vec<Unscraped>,
     /// The AlertRules this stack takes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rules: Option<RuleCounts>,
@@ -87,6 +91,17 @@ pub struct Targets {
     pub up: i32,
     /// Targets whose last scrape failed.
     pub down: i32,
+}
+
+/// A Service that asks to be scraped and is not.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+#[schemars(inline)]
+pub struct Unscraped {
+    /// The Service: namespace/name.
+    pub service: String,
+    /// Why, and what to do.
+    pub reason: String,
 }
 
 /// The AlertRules a stack takes.

@@ -256,7 +256,6 @@ impl Manifests {
             server: Server {
                 policy_v1: true,
                 endpoint_slices: true,
-                claim_retention: true,
             },
             secrets: self
                 .secrets
@@ -273,6 +272,7 @@ impl Manifests {
                 .filter(|rule| rule.object.namespace().as_deref() == namespace)
                 .map(|rule| rule.object.clone())
                 .collect(),
+            namespaces: None,
         }
     }
 }

@@ -15,6 +15,7 @@ use super::{
     immutable,
     live::{self, Key, Live},
     memory::Memory,
+    observe::remedy,
     owner::{self, Owner},
 };
 use crate::{
@@ -205,7 +206,11 @@ impl Task<'_> {
                     // The kind, or the namespace, is gone since it was last asked for.
                     self.applier.discovery.forget().await;
                 }
-                self.failed(words(&error))
+                let words = words(&error);
+                match remedy::refusal(self.component, &words) {
+                    Some(remedy) => self.failed(format!("{words}; {remedy}")),
+                    None => self.failed(words),
+                }
             }
         }
     }

@@ -16,6 +16,7 @@ use k8s_openapi::api::core::v1::Pod;
 use kube::{Api, Client, ResourceExt};
 use tokio::{net::TcpStream, time::timeout};
 
+use super::observe::services::{Name, Target};
 use crate::api::status::Targets;
 use answer::AlertmanagerState;
 use transport::{Forward, http};
@@ -242,6 +243,28 @@ impl Backends {
             lookback.as_secs()
         );
         answer::prometheus_targets(&self.get(pod, port, &path).await?)
+    }
+
+    /// The annotated Services that have targets and whose targets all answer, by one small query.
+    pub async fn prometheus_scraped_services(
+        &self,
+        pod: &PodRef,
+        port: u16,
+    ) -> Result<BTreeSet<Name>, BackendError> {
+        // min by (namespace,service) (up{job="annotated-services"}) == 1
+        let path = "/api/v1/query?query=min%20by%20(namespace,service)\
+                    (up%7Bjob=%22annotated-services%22%7D)%3D%3D1";
+        answer::prometheus_services(&self.get(pod, port, path).await?)
+    }
+
+    /// The targets of annotated Services, those among them that were not scraped yet.
+    pub async fn prometheus_service_targets(
+        &self,
+        pod: &PodRef,
+        port: u16,
+    ) -> Result<Vec<Target>, BackendError> {
+        let path = "/api/v1/targets?state=active&scrapePool=annotated-services";
+        answer::prometheus_service_targets(&self.get(pod, port, path).await?)
     }
 
     /// Makes Alertmanager read its files again; an error holds its own words.

@@ -25,7 +25,7 @@ pub type Guarded = DeserializeGuard<MonitoringStack>;
 pub type Rule = DeserializeGuard<AlertRule>;
 
 /// Stacks reconciled at the same time, in the whole process.
-pub const CONCURRENT: usize = 4;
+const CONCURRENT: usize = 4;
 
 /// What every reconcile needs.
 pub struct Context {
@@ -47,7 +47,7 @@ pub struct Context {
     pub metrics: Metrics,
     /// When to come back.
     pub pace: Pace,
-    /// Bounds how many stacks are reconciled at once.
+    /// Bounds how many stacks are reconciled at once; who waits longest is next.
     pub slots: Semaphore,
 }
 

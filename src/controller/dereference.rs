@@ -3,16 +3,16 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use futures::{StreamExt, TryStreamExt, stream};
-use k8s_openapi::api::core::v1::Secret;
-use kube::{Api, Client, runtime::reflector::Store};
+use k8s_openapi::api::core::v1::{Namespace, Secret};
+use kube::{Api, Client, api::ApiResource, runtime::reflector::Store};
 
-use super::{context::Rule, discovery::Discovery, error::Error};
+use super::{context::Rule, discovery::Discovery, error::Error, live};
 use crate::{
     api::{component::Component, rule::AlertRule, stack::MonitoringStack},
     resolve::{
         Inputs,
         model::{Operator, SecretValue},
-        references,
+        namespaces, references,
     },
 };
 
@@ -54,7 +54,29 @@ pub async fn dereference(
         grafana_admin: secret(&api, &admin).await?,
         fresh_password: fresh_password()?,
         rules,
+        namespaces: known_namespaces(client, operator, stack).await?,
     })
+}
+
+/// The labels of every namespace, if a selector of the stack asks for them and the operator may
+/// know them.
+async fn known_namespaces(
+    client: &Client,
+    operator: &Operator,
+    stack: &MonitoringStack,
+) -> Result<Option<BTreeMap<String, BTreeMap<String, String>>>, Error> {
+    if !operator.cluster_wide || !namespaces::are_asked_for(&stack.spec) {
+        return Ok(None);
+    }
+    let resource = ApiResource::erase::<Namespace>(&());
+    let found = live::list_kind(client, &resource, None, "")
+        .await
+        .map_err(Error::doing("list the namespaces"))?;
+    let stay = found
+        .into_iter()
+        .filter(|it| it.deletion_timestamp.is_none());
+    let labels = stay.filter_map(|it| Some((it.name?, it.labels.unwrap_or_default())));
+    Ok(Some(labels.collect()))
 }
 
 /// The `AlertRules` of a namespace that can be decoded, and those that cannot.

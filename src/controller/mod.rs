@@ -50,7 +50,7 @@ use crate::{
     cli::ControllerArgs,
     telemetry,
 };
-use context::{CONCURRENT, Context, Scope};
+use context::{Context, Scope};
 use lease::{Candidate, Timing};
 use publish::Living;
 use sweep::Sweeper;
@@ -227,8 +227,9 @@ impl Operator {
             .flat_map(|_| stream::empty())
             .chain(burst::bursts(watched.queue, WINDOW).map(Ok::<_, Infallible>))
             .take_until(self.stop.clone().cancelled_owned());
-        let config =
-            controller::Config::default().concurrency(u16::try_from(CONCURRENT).unwrap_or(1));
+        // The library's own bound serves whoever came last first: under load some would never have
+        // their turn. So all that were woken stand in line for a slot.
+        let config = controller::Config::default();
         applier(
             |stack, scope| Box::pin(reconcile::reconcile(stack, scope)),
             |_, never: &Infallible, _| match *never {},

@@ -38,7 +38,8 @@ pub async fn reconcile(stack: Arc<Guarded>, scope: Arc<Scope>) -> Result<Action,
     let context = &scope.context;
     let permit = context.slots.acquire().await;
     let started = Instant::now();
-    let result = match tokio::time::timeout(LIMIT, steps(&stack, &scope)).await {
+    // Boxed here, so that those who wait for a slot take next to no memory.
+    let result = match tokio::time::timeout(LIMIT, Box::pin(steps(&stack, &scope))).await {
         Ok(result) => result,
         Err(_) => Err(Error::Timeout(LIMIT)),
     };
@@ -138,14 +139,14 @@ pub async fn converge(
     let live = live::list(client, &context.discovery, stack, objects).await?;
     let mut applied = context.applier.apply(stack, &live, objects).await?;
     let pruned = prune::prune(client, stack, &live, objects).await;
-    let grown = volumes::grow(client, stack, objects).await?;
+    let tended = volumes::tend(client, stack, objects).await?;
     let metrics = &context.metrics;
     metrics.applied.inc_by(applied.writes as u64);
     metrics.pruned.inc_by(pruned.deleted as u64);
-    metrics.wrote(applied.writes + pruned.deleted + grown.writes);
-    applied.writes += pruned.deleted + grown.writes;
+    metrics.wrote(applied.writes + pruned.deleted + tended.writes);
+    applied.writes += pruned.deleted + tended.writes;
     applied.failed.extend(pruned.failed);
-    applied.skipped.extend(grown.problems);
+    applied.skipped.extend(tended.problems);
     Ok(applied)
 }
 

@@ -22,7 +22,7 @@ use super::{
 use crate::{
     api::{
         component::Component,
-        status::{ProblemStatus, RuleCounts, StackStatus, Summary, Targets},
+        status::{ProblemStatus, RuleCounts, StackStatus, Summary, Targets, Unscraped},
     },
     resolve::{Resolution, problem::Problem},
 };
@@ -81,6 +81,7 @@ pub fn stack_status(
             .map(|component| facts.component_status(*component))
             .collect(),
         targets: observation.targets,
+        unscraped: facts.unscraped(),
         rules: Some(facts.rule_counts()),
         problems: problem_statuses(&facts.problems()),
         summary: Some(facts.summary()),
@@ -172,6 +173,13 @@ impl Facts<'_> {
         resolved.chain(skipped).collect()
     }
 
+    /// What could not be asked is as it was.
+    fn unscraped(&self) -> Vec<Unscraped> {
+        let known = self.observation.unscraped.as_ref();
+        let before = || self.old.map(|old| &old.unscraped);
+        known.or_else(before).cloned().unwrap_or_default()
+    }
+
     /// Objects that were refused and belong to no component that has a condition.
     fn orphan_failures(&self) -> Vec<&(Component, String)> {
         let components = self.components();
@@ -260,7 +268,10 @@ impl Facts<'_> {
             metrics: pods(Component::Prometheus),
             logs: pods(Component::Loki),
             dashboards: pods(Component::Grafana),
-            alerting: pods(Component::Alertmanager),
+            alerting: match &self.resolution.stack.prometheus {
+                Some(prometheus) if !prometheus.alertmanagers.is_empty() => "external".into(),
+                _ => pods(Component::Alertmanager),
+            },
             agent: pods(Component::Agent),
             targets: match self.observation.targets {
                 Some(Targets { up, down }) => format!("{up}/{}", up.saturating_add(down)),

@@ -7,14 +7,18 @@ use crate::api::rule::AlertRule;
 mod agent;
 mod alerting;
 mod dashboards;
+mod discovery;
 pub mod duration;
+mod http;
 mod image;
 mod logs;
 mod metrics;
 pub mod model;
+pub mod namespaces;
 pub mod postgres;
 pub mod problem;
 pub mod quantity;
+mod re2;
 pub mod rules;
 mod secrets;
 mod stack;
@@ -44,6 +48,8 @@ pub struct Inputs {
     pub fresh_password: SecretValue,
     /// The `AlertRules` of the stack's namespace.
     pub rules: Vec<AlertRule>,
+    /// The labels of every namespace; none when nobody can tell, or no selector asks.
+    pub namespaces: Option<BTreeMap<String, BTreeMap<String, String>>>,
 }
 
 /// A resolved stack and what had to be left out of it.

@@ -12,6 +12,13 @@ use crate::api::{
     value::{Toleration, WhenDeleted},
 };
 
+mod alerting;
+
+pub use alerting::{
+    Alertmanager, Email, ExternalAlertmanager, HttpClient, Opsgenie, Receiver, ReceiverKind,
+    Telegram, Tls, UrlSource, Webhook,
+};
+
 /// One valid stack.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Stack {
@@ -68,8 +75,22 @@ pub struct Server {
     pub policy_v1: bool,
     /// `discovery.k8s.io/v1` is served: Prometheus discovers by `EndpointSlices`, else by Endpoints.
     pub endpoint_slices: bool,
-    /// `StatefulSets` know `persistentVolumeClaimRetentionPolicy` (1.27 and newer).
-    pub claim_retention: bool,
+}
+
+/// Namespaces of the cluster.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Namespaces {
+    /// Every one, also those to come.
+    All,
+    /// These; the stack's own is among them.
+    These(BTreeSet<String>),
+}
+
+/// What Prometheus scrapes beside the stack itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Discovery {
+    /// Where.
+    pub namespaces: Namespaces,
 }
 
 /// A version, compared by its numbers.
@@ -141,8 +162,12 @@ pub struct Prometheus {
     pub external_labels: BTreeMap<String, String>,
     /// Stores that take samples.
     pub remote_write: Vec<RemoteWrite>,
+    /// What is scraped beside the stack itself.
+    pub discovery: Option<Discovery>,
     /// Rule files by name (`<namespace>-<name>-<uid>.yaml`), each a valid, complete document.
     pub rule_files: BTreeMap<String, RuleFile>,
+    /// Alertmanagers outside the stack; their secrets are files of this component.
+    pub alertmanagers: Vec<ExternalAlertmanager>,
     /// Secret values by file name, copied into the component's own Secret.
     pub secrets: BTreeMap<String, SecretValue>,
 }
@@ -171,61 +196,6 @@ pub struct RemoteWrite {
     pub basic_auth: Option<(String, String)>,
 }
 
-/// Alertmanager.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Alertmanager {
-    /// Image, replicas, resources, volume.
-    pub workload: Workload,
-    /// Receivers whose secrets are all there.
-    pub receivers: Vec<Receiver>,
-    /// Routes in order, naming only receivers that exist.
-    pub routes: Vec<crate::api::alerting::Route>,
-    /// Secret values by file name, copied into the component's own Secret.
-    pub secrets: BTreeMap<String, SecretValue>,
-}
-
-/// One place notifications can go; secrets are file names in [`Alertmanager::secrets`].
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Receiver {
-    /// The name routes call it by.
-    pub name: String,
-    /// The kind and its settings.
-    pub kind: ReceiverKind,
-}
-
-/// The kinds of receiver.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum ReceiverKind {
-    /// A Slack channel.
-    Slack {
-        /// The channel, if not the webhook's own.
-        channel: Option<String>,
-        /// The file with the webhook's address.
-        url_file: String,
-    },
-    /// Mail.
-    Email {
-        /// The addressees.
-        to: Vec<String>,
-        /// The sender.
-        from: String,
-        /// Server and port.
-        smarthost: String,
-        /// User and the file with the password.
-        auth: Option<(String, String)>,
-    },
-    /// A webhook whose address is no secret.
-    Webhook {
-        /// The address.
-        url: String,
-    },
-    /// A webhook whose address is a secret.
-    SecretWebhook {
-        /// The file with the address.
-        url_file: String,
-    },
-}
-
 /// Loki.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Loki {
@@ -236,6 +206,10 @@ pub struct Loki {
     /// Rule files by name (`<namespace>-<name>-<uid>.yaml`), each a valid, complete document: one
     /// that Loki cannot parse hides all the others from its ruler.
     pub rule_files: BTreeMap<String, RuleFile>,
+    /// Addresses of Alertmanagers outside the stack that ask for no secret.
+    pub alertmanager_urls: Vec<String>,
+    /// Where people reach Grafana, for the links of alerts.
+    pub grafana_link: Option<String>,
 }
 
 /// Grafana.

@@ -6,7 +6,7 @@ use kube::ResourceExt;
 
 use super::{
     Inputs, Resolution, agent, alerting, dashboards, logs, metrics, model::Stack, problem::Problem,
-    rules,
+    rules, secrets,
 };
 use crate::api::{
     component::Component,
@@ -17,22 +17,28 @@ use crate::api::{
 pub fn resolve(stack: &MonitoringStack, inputs: &Inputs) -> Result<Resolution, Vec<Problem>> {
     check_name(&stack.name_any())?;
     let spec = &stack.spec;
+    let namespace = stack.namespace().unwrap_or_else(|| "default".into());
     let (rule_files, rules) = rules::judge(&inputs.rules);
     let mut parts = Parts {
         problems: Vec::new(),
         held: BTreeSet::new(),
     };
     let prometheus = parts.take(Component::Prometheus, spec, |problems| {
-        metrics::resolve(spec, inputs, rule_files, problems)
+        metrics::resolve(spec, &namespace, inputs, rule_files, problems)
     });
+    if alerting::external::is_used(spec) {
+        let alerting = spec.alerting.iter();
+        alerting.for_each(|it| alerting::external::check_alone(it, &mut parts.problems));
+    }
     let alertmanager = parts.take(Component::Alertmanager, spec, |problems| {
         alerting::resolve(spec, inputs, problems)
     });
-    let loki = parts.take(Component::Loki, spec, |_| logs::resolve(spec));
+    let loki = parts.take(Component::Loki, spec, |problems| {
+        logs::resolve(spec, problems)
+    });
     let grafana = parts.take(Component::Grafana, spec, |problems| {
         dashboards::resolve(spec, inputs, problems)
     });
-    let namespace = stack.namespace().unwrap_or_else(|| "default".into());
     let agent = parts.take(Component::Agent, spec, |problems| {
         agent::resolve(spec, &namespace, inputs, problems)
     });
@@ -54,11 +60,7 @@ pub fn resolve(stack: &MonitoringStack, inputs: &Inputs) -> Result<Resolution, V
                 .as_ref()
                 .and_then(|it| it.network_policy)
                 .unwrap_or(true),
-            image_pull_secrets: spec
-                .image_pull_secrets
-                .iter()
-                .map(|secret| secret.name.0.clone())
-                .collect(),
+            image_pull_secrets: secrets::image_pull_secrets(stack, inputs, &mut parts.problems),
             paused: spec.paused.unwrap_or(false),
         },
         problems: parts.problems,
@@ -103,6 +105,8 @@ impl Parts {
 fn enabled(component: Component, spec: &MonitoringStackSpec) -> bool {
     match component {
         Component::Prometheus => spec.metrics.as_ref().and_then(|it| it.enabled),
+        // Alerts go to those outside, so the stack has none of its own.
+        Component::Alertmanager if alerting::external::is_used(spec) => Some(false),
         Component::Alertmanager => spec.alerting.as_ref().and_then(|it| it.enabled),
         Component::Loki => spec.logs.as_ref().and_then(|it| it.enabled),
         Component::Grafana => spec.dashboards.as_ref().and_then(|it| it.enabled),
@@ -135,4 +139,4 @@ fn check_name(name: &str) -> Result<(), Vec<Problem>> {
 }
 
 #[cfg(test)]
-mod tests;
+pub mod tests;

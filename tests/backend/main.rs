@@ -7,7 +7,9 @@
 #[path = "../support/stack.rs"]
 #[allow(dead_code)]
 mod fixture;
+mod inbox;
 mod kubelet;
+mod notify;
 mod process;
 mod stack;
 
@@ -256,6 +258,22 @@ async fn alertmanager_says_which_file_it_runs_by_its_hash() {
     let state = running.apply(&after).await;
     assert!(state.loaded, "{state:?}");
     assert_eq!(running.kubelet.touches(), 1);
+}
+
+#[tokio::test]
+async fn what_alertmanager_refuses_is_told_in_its_words_and_heals() {
+    let before = stack::stack(&[]);
+    let Some(running) = Running::start(Component::Alertmanager, &before).await else {
+        return;
+    };
+    let state = running.apply(&stack::with_a_wrong_interval(&before)).await;
+    assert!(!state.loaded);
+    let message = state.message.unwrap();
+    assert!(message.contains("Mars/Olympus"), "{message}");
+
+    let state = running.apply(&stack::with_a_receiver(&before)).await;
+    assert!(state.loaded, "{state:?}");
+    assert_eq!(state.message, None);
 }
 
 #[tokio::test]

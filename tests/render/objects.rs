@@ -15,7 +15,7 @@ use masthead::{
         self, meta,
         objects::{Object, Stage},
     },
-    resolve::model::Stack,
+    resolve::model::{Discovery, Namespaces, Stack},
 };
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -97,14 +97,14 @@ fn no_two_objects_share_a_kind_and_a_name() {
 }
 
 #[test]
-fn every_object_is_bound_to_its_stack_but_a_retained_claim() {
+fn every_object_is_bound_to_its_stack_but_the_claim() {
     for stack in [stack::minimal(), stack::full()] {
         for object in view::objects(&stack) {
             let metadata = &object.body["metadata"];
             let owner = &metadata["ownerReferences"][0]["uid"];
             let by_label = &metadata["labels"][meta::STACK_UID_LABEL];
-            let kept = object.resource.kind == "PersistentVolumeClaim" && stack.name == "main";
-            if object.namespace.is_none() {
+            let kept = object.resource.kind == "PersistentVolumeClaim";
+            if object.namespace.as_ref() != Some(&stack.namespace) {
                 assert!(owner.is_null() && by_label == stack.uid.as_str());
             } else if kept {
                 assert!(owner.is_null() && by_label.is_null(), "{}", object.name);
@@ -282,6 +282,27 @@ fn cluster_wide_rights_are_bound_only_where_the_operator_may() {
     assert_eq!(cluster_scoped(&stack::single_node()), 0);
     let config = view::file(&stack::single_node(), "dev-prometheus", "prometheus.yml");
     assert!(!config.contains("kubelet"));
+}
+
+#[test]
+fn prometheus_may_read_the_namespaces_that_are_scraped_and_no_other() {
+    let bound = |namespaces| {
+        let mut stack = stack::minimal();
+        stack.prometheus.as_mut().unwrap().discovery = Some(Discovery { namespaces });
+        let objects = view::objects(&stack).into_iter();
+        let bindings =
+            objects.filter(|object| object.body["roleRef"]["name"] == "masthead-prometheus");
+        bindings
+            .map(|binding| binding.namespace)
+            .collect::<Vec<_>>()
+    };
+    let these = ["monitoring", "shop"].map(str::to_owned);
+    let own = || Some("monitoring".to_owned());
+    assert_eq!(
+        bound(Namespaces::These(these.into())),
+        [own(), Some("shop".into())]
+    );
+    assert_eq!(bound(Namespaces::All), [None, own()]);
 }
 
 #[test]

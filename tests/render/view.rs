@@ -1,5 +1,7 @@
 //! Ways to look at rendered objects.
 
+use std::collections::BTreeMap;
+
 use k8s_openapi::api::{
     apps::v1::{DaemonSet, Deployment, StatefulSet},
     core::v1::{ConfigMap, PodTemplateSpec},
@@ -29,10 +31,15 @@ pub fn get<K: DeserializeOwned>(stack: &Stack, kind: &str, name: &str) -> K {
     serde_json::from_value(object.body).unwrap()
 }
 
+/// The files in a `ConfigMap`, by name.
+pub fn files(stack: &Stack, config_map: &str) -> BTreeMap<String, String> {
+    let config_map: ConfigMap = get(stack, "ConfigMap", config_map);
+    config_map.data.unwrap()
+}
+
 /// The text of a file in a `ConfigMap`.
 pub fn file(stack: &Stack, config_map: &str, file: &str) -> String {
-    let config_map: ConfigMap = get(stack, "ConfigMap", config_map);
-    config_map.data.unwrap().remove(file).unwrap()
+    files(stack, config_map).remove(file).unwrap()
 }
 
 /// A configuration file, read.

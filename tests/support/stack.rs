@@ -2,21 +2,24 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+#[path = "notify.rs"]
+pub mod notify;
+
 use masthead::{
     api::{
         agent_config::{
             AgentConfig, ContainersConfig, NodeConfig, PodsConfig, PostgresConfig,
             PostgresDiscovery, PostgresLogin, PostgresQuery, PostgresTarget, SslMode, ValueKind,
         },
-        alerting::{Route, Severity},
+        alerting::{Links, Severity},
         component::Component,
         defaults,
         rule::{AnnotationText, LabelText, RuleEntry},
         value::{Duration, TaintEffect, Toleration, TolerationOperator, WhenDeleted},
     },
     resolve::model::{
-        Agent, Alertmanager, ContainerResources, Grafana, Loki, Operator, Prometheus, Receiver,
-        ReceiverKind, RemoteWrite, RuleFile, SecretValue, Server, Stack, Version, Volume, Workload,
+        Agent, Alertmanager, ContainerResources, Discovery, Grafana, Loki, Namespaces, Operator,
+        Prometheus, RemoteWrite, RuleFile, SecretValue, Server, Stack, Version, Volume, Workload,
     },
 };
 
@@ -36,19 +39,24 @@ pub fn minimal() -> Stack {
         server: Server {
             policy_v1: true,
             endpoint_slices: true,
-            claim_retention: true,
         },
         prometheus: Some(prometheus()),
         alertmanager: Some(Alertmanager {
             workload: workload(Component::Alertmanager),
             receivers: Vec::new(),
             routes: Vec::new(),
+            time_intervals: Vec::new(),
+            inhibit_warnings: true,
+            inhibit_rules: Vec::new(),
+            links: Links::default(),
             secrets: BTreeMap::new(),
         }),
         loki: Some(Loki {
             workload: workload(Component::Loki),
             retention: "720h".into(),
             rule_files: BTreeMap::new(),
+            alertmanager_urls: Vec::new(),
+            grafana_link: None,
         }),
         grafana: Some(Grafana {
             workload: workload(Component::Grafana),
@@ -79,12 +87,16 @@ pub fn full() -> Stack {
             basic_auth: Some(("shop".into(), "remote-write-mimir-password".into())),
         }];
         prometheus.secrets = secrets([("remote-write-mimir-password", "hunter2")]);
+        prometheus.discovery = Some(discovered(&["monitoring", "shop"]));
         prometheus.rule_files = rule_files();
     }
     if let Some(alertmanager) = &mut stack.alertmanager {
         alertmanager.workload.replicas = 3;
-        alertmanager.receivers = receivers();
-        alertmanager.routes = routes();
+        alertmanager.receivers = notify::receivers();
+        alertmanager.routes = notify::routes();
+        alertmanager.time_intervals = notify::time_intervals();
+        alertmanager.inhibit_rules = notify::inhibit_rules();
+        alertmanager.links = notify::links();
         alertmanager.secrets = secrets([
             ("receiver-oncall-url", "https://hooks.example.org/T0/B0/x"),
             ("receiver-mail-password", "hunter3"),
@@ -136,7 +148,6 @@ pub fn single_node() -> Stack {
     stack.server = Server {
         policy_v1: false,
         endpoint_slices: false,
-        claim_retention: false,
     };
     stack.grafana = None;
     if let Some(prometheus) = &mut stack.prometheus {
@@ -199,8 +210,17 @@ fn prometheus() -> Prometheus {
         scrape_interval: "15s".into(),
         external_labels: BTreeMap::new(),
         remote_write: Vec::new(),
+        discovery: Some(discovered(&["monitoring"])),
         rule_files: BTreeMap::new(),
+        alertmanagers: Vec::new(),
         secrets: BTreeMap::new(),
+    }
+}
+
+fn discovered(namespaces: &[&str]) -> Discovery {
+    let names = namespaces.iter().map(|name| (*name).to_owned());
+    Discovery {
+        namespaces: Namespaces::These(names.collect()),
     }
 }
 
@@ -323,68 +343,4 @@ fn log_rule_files() -> BTreeMap<String, RuleFile> {
         ..RuleEntry::default()
     };
     [rule_file("shop", "bot-panics", vec![panics])].into()
-}
-
-fn receivers() -> Vec<Receiver> {
-    [
-        (
-            "oncall",
-            ReceiverKind::Slack {
-                channel: Some("#alerts".into()),
-                url_file: "receiver-oncall-url".into(),
-            },
-        ),
-        (
-            "mail",
-            ReceiverKind::Email {
-                to: vec!["ops@example.org".into(), "shop@example.org".into()],
-                from: "masthead@example.org".into(),
-                smarthost: "smtp.example.org:587".into(),
-                auth: Some(("masthead".into(), "receiver-mail-password".into())),
-            },
-        ),
-        (
-            "hook",
-            ReceiverKind::Webhook {
-                url: "http://hook.shop.svc:8080/alerts".into(),
-            },
-        ),
-        (
-            "pager",
-            ReceiverKind::SecretWebhook {
-                url_file: "receiver-pager-url".into(),
-            },
-        ),
-    ]
-    .map(|(name, kind)| Receiver {
-        name: name.into(),
-        kind,
-    })
-    .into()
-}
-
-fn routes() -> Vec<Route> {
-    let names = |names: &[&str]| names.iter().map(|&name| name.to_owned()).collect();
-    vec![
-        Route {
-            namespaces: names(&["shop-staging"]),
-            ..Route::default()
-        },
-        Route {
-            severity: Some(Severity::Critical),
-            namespaces: names(&["shop", "billing"]),
-            receivers: names(&["oncall", "mail"]),
-            repeat_interval: Some(Duration("1h".into())),
-        },
-        Route {
-            severity: Some(Severity::Critical),
-            receivers: names(&["pager"]),
-            ..Route::default()
-        },
-        Route {
-            severity: Some(Severity::Warning),
-            receivers: names(&["hook"]),
-            ..Route::default()
-        },
-    ]
 }

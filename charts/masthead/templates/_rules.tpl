@@ -68,6 +68,10 @@ one that it uses and is missing shows as a 403 in the tests.
 - apiGroups: [rbac.authorization.k8s.io]
   resources: [clusterrolebindings]
   verbs: [get, list, watch, create, patch, delete]
+# Which namespaces a selector means.
+- apiGroups: [""]
+  resources: [namespaces]
+  verbs: [list]
 # Whether a volume may grow.
 - apiGroups: [storage.k8s.io]
   resources: [storageclasses]

@@ -65,7 +65,7 @@ impl Postgres {
             rootfs,
             pods: Pods::default(),
             targets: Mutex::default(),
-            flight: Flight::default(),
+            flight: Flight::new("postgres"),
         })
     }
 

@@ -72,7 +72,7 @@ impl Target {
             config,
             labels,
             optional: false,
-            flight: Flight::default(),
+            flight: Flight::new("postgres"),
             state: tokio::sync::Mutex::default(),
             idle: Mutex::default(),
         }

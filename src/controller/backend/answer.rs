@@ -5,7 +5,16 @@ use std::collections::BTreeSet;
 use serde::{Deserialize, de::DeserializeOwned};
 
 use super::BackendError;
-use crate::{api::status::Targets, controller::conditions::clip};
+use crate::{
+    api::status::Targets,
+    controller::{
+        conditions::clip,
+        observe::services::{Name, Target},
+    },
+};
+
+/// How many characters of a failed scrape's words are kept.
+const ERROR: usize = 200;
 
 /// What Alertmanager's metrics tell of its configuration.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -93,6 +102,62 @@ pub fn prometheus_targets(body: &[u8]) -> Result<Targets, BackendError> {
     Ok(targets)
 }
 
+/// `GET /api/v1/query` of a vector with the labels `namespace` and `service`.
+pub fn prometheus_services(body: &[u8]) -> Result<BTreeSet<Name>, BackendError> {
+    #[derive(Deserialize)]
+    struct Answer {
+        result: Vec<Sample>,
+    }
+    #[derive(Deserialize)]
+    struct Sample {
+        metric: ServiceLabels,
+    }
+    let answer = data::<Answer>(body)?;
+    let samples = answer.result.into_iter();
+    Ok(samples.map(|sample| sample.metric.name()).collect())
+}
+
+/// `GET /api/v1/targets`: the active ones.
+pub fn prometheus_service_targets(body: &[u8]) -> Result<Vec<Target>, BackendError> {
+    #[derive(Deserialize)]
+    #[serde(rename_all = "camelCase")]
+    struct Answer {
+        active_targets: Vec<Active>,
+    }
+    #[derive(Deserialize)]
+    #[serde(rename_all = "camelCase")]
+    struct Active {
+        labels: ServiceLabels,
+        health: String,
+        #[serde(default)]
+        last_error: String,
+    }
+    let answer = data::<Answer>(body)?;
+    let targets = answer.active_targets.into_iter();
+    Ok(targets
+        .map(|target| Target {
+            service: target.labels.name(),
+            down: target.health == "down",
+            error: words(target.last_error.as_bytes(), ERROR),
+        })
+        .collect())
+}
+
+/// The labels that tell whose a series or target is.
+#[derive(Deserialize)]
+struct ServiceLabels {
+    #[serde(default)]
+    namespace: String,
+    #[serde(default)]
+    service: String,
+}
+
+impl ServiceLabels {
+    fn name(self) -> Name {
+        (self.namespace, self.service)
+    }
+}
+
 /// `GET /metrics` of Alertmanager.
 #[must_use]
 pub fn alertmanager_metrics(body: &[u8]) -> AlertmanagerState {
@@ -149,6 +214,24 @@ mod tests {
     }
 
     #[test]
+    fn targets_of_services_tell_what_failed() {
+        let body = br#"{"status":"success","data":{"activeTargets":[
+            {"labels":{"namespace":"shop","service":"web"},"health":"down","lastError":"Get \"http://10.0.0.1:81/\":\n connection refused"},
+            {"labels":{"namespace":"shop","service":"db"},"health":"unknown","lastError":""}]}}"#;
+        let target = |service: &str, down, error: &str| Target {
+            service: ("shop".to_owned(), service.to_owned()),
+            down,
+            error: error.to_owned(),
+        };
+        let refused = "Get \"http://10.0.0.1:81/\": connection refused";
+        let expected = [target("web", true, refused), target("db", false, "")];
+        assert_eq!(prometheus_service_targets(body).unwrap(), expected);
+        let body = br#"{"data":{"result":[{"metric":{"namespace":"shop","service":"web"},"value":[1,"1"]}]}}"#;
+        let services = prometheus_services(body).unwrap();
+        assert_eq!(services, [("shop".to_owned(), "web".to_owned())].into());
+    }
+
+    #[test]
     fn the_hash_of_alertmanager_is_read_in_any_notation() {
         let body = b"# HELP alertmanager_config_hash Hash.\n# TYPE alertmanager_config_hash gauge\nalertmanager_config_hash 2.8012739493245e+13\nalertmanager_config_hash_other 1\nalertmanager_config_last_reload_successful 1\n";
         let state = alertmanager_metrics(body);
@@ -200,6 +283,8 @@ mod tests {
             prometheus_reload_succeeded(body).is_ok(),
             prometheus_rules(body).is_ok(),
             prometheus_targets(body).is_ok(),
+            prometheus_services(body).is_ok(),
+            prometheus_service_targets(body).is_ok(),
             alertmanager_metrics(body).config_hash.is_some(),
             words(body, 40).is_empty(),
         );

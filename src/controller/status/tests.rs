@@ -2,6 +2,7 @@ use std::collections::BTreeSet;
 
 use super::*;
 use crate::{
+    api::alerting::Links,
     controller::{
         conditions::find,
         observe::{Observed, diagnose::Finding},
@@ -33,6 +34,7 @@ impl Case {
             observation: Observation {
                 components: components.collect(),
                 targets: Some(Targets { up: 41, down: 1 }),
+                unscraped: None,
             },
             resolution: Resolution {
                 stack,
@@ -121,7 +123,6 @@ fn stack() -> Stack {
         server: Server {
             policy_v1: true,
             endpoint_slices: true,
-            claim_retention: true,
         },
         prometheus: Some(Prometheus {
             workload: workload("3.14.0"),
@@ -130,19 +131,27 @@ fn stack() -> Stack {
             scrape_interval: String::new(),
             external_labels: BTreeMap::new(),
             remote_write: Vec::new(),
+            discovery: None,
             rule_files: BTreeMap::new(),
+            alertmanagers: Vec::new(),
             secrets: BTreeMap::new(),
         }),
         alertmanager: Some(Alertmanager {
             workload: workload("0.34.0"),
             receivers: Vec::new(),
             routes: Vec::new(),
+            time_intervals: Vec::new(),
+            inhibit_warnings: true,
+            inhibit_rules: Vec::new(),
+            links: Links::default(),
             secrets: BTreeMap::new(),
         }),
         loki: Some(Loki {
             workload: workload("3.7.6"),
             retention: String::new(),
             rule_files: BTreeMap::new(),
+            alertmanager_urls: Vec::new(),
+            grafana_link: None,
         }),
         grafana: None,
         agent: None,

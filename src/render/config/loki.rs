@@ -114,6 +114,8 @@ struct Ruler {
     rule_path: String,
     wal: Wal,
     #[serde(skip_serializing_if = "Option::is_none")]
+    external_url: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     alertmanager_url: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     remote_write: Option<RemoteWrite>,
@@ -164,7 +166,7 @@ pub fn config(stack: &Stack, loki: &model::Loki) -> Config {
             compaction_interval: "10m",
             retention_delete_delay: "2h",
         },
-        ruler: ruler(stack),
+        ruler: ruler(stack, loki),
         analytics: Analytics {
             reporting_enabled: false,
         },
@@ -225,7 +227,7 @@ fn limits(retention: &str) -> Limits {
     }
 }
 
-fn ruler(stack: &Stack) -> Ruler {
+fn ruler(stack: &Stack, loki: &model::Loki) -> Ruler {
     let url = |component| {
         stack
             .runs(component)
@@ -237,7 +239,13 @@ fn ruler(stack: &Stack) -> Ruler {
         wal: Wal {
             dir: format!("{DATA_DIR}/ruler-wal"),
         },
-        alertmanager_url: url(Component::Alertmanager),
+        // The links of alerts lead there.
+        external_url: loki.grafana_link.clone(),
+        // A list, each of which gets every alert.
+        alertmanager_url: url(Component::Alertmanager).or_else(|| {
+            let urls = &loki.alertmanager_urls;
+            (!urls.is_empty()).then(|| urls.join(","))
+        }),
         remote_write: url(Component::Prometheus).map(|url| RemoteWrite {
             enabled: true,
             clients: BTreeMap::from([(

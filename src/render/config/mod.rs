@@ -4,7 +4,9 @@
 #![allow(clippy::struct_field_names)]
 
 pub mod alertmanager;
+pub mod annotated;
 pub mod grafana;
+mod http;
 pub mod loki;
 pub mod prometheus;
 pub mod rule_group;

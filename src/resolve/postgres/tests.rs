@@ -27,7 +27,6 @@ fn inputs(cluster_wide: bool) -> Inputs {
         server: Server {
             policy_v1: true,
             endpoint_slices: true,
-            claim_retention: true,
         },
         secrets: [
             ("monitor".to_owned(), secret(&["username", "password"])),
@@ -40,6 +39,7 @@ fn inputs(cluster_wide: bool) -> Inputs {
         grafana_admin: None,
         fresh_password: SecretValue(b"fresh".to_vec()),
         rules: Vec::new(),
+        namespaces: None,
     }
 }
 

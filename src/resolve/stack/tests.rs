@@ -7,14 +7,15 @@ use crate::{
     },
 };
 
-fn stack(spec: &str) -> MonitoringStack {
+pub fn stack(spec: &str) -> MonitoringStack {
     serde_saphyr::from_str(&format!(
         "apiVersion: masthead.dev/v1alpha1\nkind: MonitoringStack\nmetadata: {{name: main, namespace: shop, uid: u}}\nspec: {spec}\n"
     ))
     .unwrap()
 }
 
-fn inputs() -> Inputs {
+/// A cluster with two Secrets.
+pub fn inputs() -> Inputs {
     let key = |key: &str, value: &str| (key.to_owned(), SecretValue(value.into()));
     Inputs {
         operator: Operator {
@@ -27,7 +28,6 @@ fn inputs() -> Inputs {
         server: Server {
             policy_v1: true,
             endpoint_slices: true,
-            claim_retention: true,
         },
         secrets: [
             ("slack".to_owned(), [key("url", "https://hooks")].into()),
@@ -41,14 +41,15 @@ fn inputs() -> Inputs {
         grafana_admin: None,
         fresh_password: SecretValue(b"fresh".to_vec()),
         rules: Vec::new(),
+        namespaces: None,
     }
 }
 
-fn resolved(spec: &str) -> Resolution {
+pub fn resolved(spec: &str) -> Resolution {
     resolve(&stack(spec), &inputs()).unwrap()
 }
 
-fn said(resolution: &Resolution) -> Vec<String> {
+pub fn said(resolution: &Resolution) -> Vec<String> {
     resolution
         .problems
         .iter()
@@ -150,6 +151,60 @@ fn a_missing_secret_takes_out_its_receiver_only() {
 }
 
 #[test]
+fn a_secret_that_cannot_pull_images_is_named_and_reaches_the_pods_all_the_same() {
+    let mut inputs = inputs();
+    let config = (".dockerconfigjson".to_owned(), SecretValue(b"{}".to_vec()));
+    inputs.secrets.insert("registry".into(), [config].into());
+    let found = resolve(
+        &stack("{imagePullSecrets: [{name: registry}, {name: gone}, {name: slack}]}"),
+        &inputs,
+    )
+    .unwrap();
+    assert_eq!(
+        said(&found),
+        [
+            "spec.imagePullSecrets[1]: there is no Secret \"gone\" in this namespace",
+            "spec.imagePullSecrets[2]: the Secret \"slack\" pulls no image: make it with kubectl create secret docker-registry",
+        ]
+    );
+    assert_eq!(
+        found.stack.image_pull_secrets,
+        ["registry", "gone", "slack"]
+    );
+}
+
+#[test]
+fn a_wrong_collector_is_named_and_the_agent_goes_on_without_it() {
+    let found = resolved("{agent: {node: {disable: [cpu, gpu]}}}");
+    let [problem] = &said(&found)[..] else {
+        panic!("one problem: {:?}", found.problems)
+    };
+    assert!(
+        problem.starts_with(
+            "spec.agent.node.disable[1]: no collector is named \"gpu\"; there are arp, "
+        ),
+        "{problem}"
+    );
+    let agent = found.stack.agent.unwrap();
+    assert_eq!(agent.config.node.unwrap().disable, ["cpu"]);
+}
+
+#[test]
+fn durations_that_prometheus_cannot_hold_hold_their_component() {
+    let found = resolved(
+        "{metrics: {retention: 300y}, logs: {retention: '0'}, alerting: {routes: [{receivers: [], repeatInterval: 293y}]}}",
+    );
+    assert_eq!(
+        said(&found),
+        [
+            "spec.metrics.retention: \"300y\" is not a duration above zero and up to 292y: write such as 30d",
+            "spec.alerting.routes[0].repeatInterval: \"293y\" is not a duration above zero and up to 292y: write such as 4h",
+            "spec.logs.retention: \"0\" is not a duration above zero and up to 292y: write such as 30d",
+        ]
+    );
+}
+
+#[test]
 fn a_route_to_an_unknown_receiver_says_so() {
     let found = resolved("{alerting: {routes: [{receivers: [nobody]}]}}");
     assert_eq!(
@@ -222,6 +277,7 @@ fn the_servers_rules_and_resolve_agree() {
         "{alerting: {receivers: [{name: a, webhook: {url: 'http://a', urlSecretRef: {name: slack, key: url}}}]}}",
         "{alerting: {receivers: [{name: a, webhook: {url: 'http://a'}, slack: {webhookSecretRef: {name: slack, key: url}}}]}}",
         "{alerting: {receivers: [{name: a, email: {to: [a@b], from: a@b, smarthost: 'b:25', username: u}}]}}",
+        "{agent: {node: {netdev: {devices: {include: a, exclude: b}}}}}",
     ] {
         assert!(stack(spec).validate_cel().is_err(), "{spec}");
         assert!(!resolved(spec).problems.is_empty(), "{spec}");
