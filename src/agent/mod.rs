@@ -4,6 +4,7 @@
 //! :9100 /metrics ─► node (single flight) ─► deadline ─► collectors ─► <proc>, <sys>, <rootfs>
 //! :8081 /metrics /metrics/cadvisor ─► containers (single flight) ─► <sys>/fs/cgroup, <proc>
 //! :8081 / ─► page ─► the figures of all gathers' last minutes
+//! :9187 /metrics /probe?target= ─► postgres (single flight) ─► PostgreSQL
 //! :9110 /livez /readyz /metrics ─► admin
 //! ```
 //!
@@ -25,15 +26,17 @@ mod limit;
 mod metrics;
 mod node;
 mod page;
+mod postgres;
 mod roots;
 
+use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
 use anyhow::Context;
 use axum::body::Bytes;
-use axum::extract::State;
-use axum::http::{StatusCode, header};
+use axum::extract::{Query, State};
+use axum::http::{HeaderMap, StatusCode, header};
 use axum::middleware::from_fn_with_state;
 use axum::response::{Html, IntoResponse, Response};
 use axum::routing::get;
@@ -49,6 +52,7 @@ use container::Containers;
 use metrics::Metrics;
 use node::Node;
 use page::{Page, Source};
+use postgres::{Postgres, Probe};
 use roots::Roots;
 
 const INDEX: &str = "<!doctype html><title>masthead agent</title>\
@@ -70,6 +74,8 @@ pub struct Agent {
     node: Option<Endpoint>,
     /// None when it leaves the containers' out.
     containers: Option<(Endpoint, Arc<Containers>, Arc<Page>)>,
+    /// None when it leaves PostgreSQL out.
+    postgres: Option<(Endpoint, Arc<Postgres>)>,
     node_name: Option<String>,
 }
 
@@ -111,7 +117,7 @@ impl Agent {
         };
         let containers = match config.containers.clone() {
             Some(config) => {
-                let containers = Containers::new(config, roots, &registry)?;
+                let containers = Containers::new(config, roots.clone(), &registry)?;
                 shown.insert(0, containers.clone());
                 let page = Page::new(shown);
                 let router =
@@ -122,6 +128,14 @@ impl Agent {
             }
             None => None,
         };
+        let postgres = if config.postgres.is_some() {
+            let postgres = Postgres::new(live.clone(), roots.rootfs);
+            let router = postgres_router(postgres.clone());
+            let endpoint = Endpoint::bind("--postgres-address", args.postgres_address, router);
+            Some((endpoint.await?, postgres))
+        } else {
+            None
+        };
         // All addresses are bound before any is served, so who can ask finds it ready.
         let router = admin::router(Readiness::default(), registry);
         let admin = Endpoint::bind("--admin-address", args.admin_address, router).await?;
@@ -129,6 +143,7 @@ impl Agent {
             admin,
             node,
             containers,
+            postgres,
             node_name: args.node_name,
         })
     }
@@ -145,6 +160,11 @@ impl Agent {
             .map(|(endpoint, ..)| endpoint.address)
     }
 
+    /// Where PostgreSQL's metrics are served, if they are.
+    pub fn postgres_address(&self) -> Option<SocketAddr> {
+        self.postgres.as_ref().map(|(endpoint, _)| endpoint.address)
+    }
+
     /// Where health and the agent's own metrics are served.
     pub fn admin_address(&self) -> SocketAddr {
         self.admin.address
@@ -157,7 +177,8 @@ impl Agent {
     pub async fn serve(self, stop: CancellationToken) -> anyhow::Result<()> {
         let node_address = self.node_address().map(tracing::field::display);
         let containers_address = self.containers_address().map(tracing::field::display);
-        tracing::info!(node_address, containers_address, admin_address = %self.admin.address, "serving");
+        let postgres_address = self.postgres_address().map(tracing::field::display);
+        tracing::info!(node_address, containers_address, postgres_address, admin_address = %self.admin.address, "serving");
         let node = async {
             match self.node {
                 Some(endpoint) => endpoint.serve(stop.clone()).await,
@@ -168,12 +189,20 @@ impl Agent {
             let Some((endpoint, containers, page)) = self.containers else {
                 return Ok(());
             };
-            let follow = containers.follow(self.node_name, stop.clone());
+            let follow = containers.follow(self.node_name.clone(), stop.clone());
             let show = page.run(stop.clone());
             let (served, (), ()) = tokio::join!(endpoint.serve(stop.clone()), follow, show);
             served
         };
-        tokio::try_join!(node, containers, self.admin.serve(stop.clone()))?;
+        let postgres = async {
+            let Some((endpoint, postgres)) = self.postgres else {
+                return Ok(());
+            };
+            let follow = postgres.follow(self.node_name.clone(), stop.clone());
+            let (served, ()) = tokio::join!(endpoint.serve(stop.clone()), follow);
+            served
+        };
+        tokio::try_join!(node, containers, postgres, self.admin.serve(stop.clone()))?;
         Ok(())
     }
 }
@@ -219,6 +248,44 @@ fn containers_router(containers: Arc<Containers>) -> axum::Router {
 
 async fn containers_metrics(State(containers): State<Arc<Containers>>) -> Response {
     answer(containers.scrape().await)
+}
+
+fn postgres_router(postgres: Arc<Postgres>) -> axum::Router {
+    axum::Router::new()
+        .route("/", get(async || Html(INDEX)))
+        .route("/metrics", get(postgres_metrics))
+        .route("/probe", get(postgres_probe))
+        .layer(from_fn_with_state(limit::permits(), limit::requests))
+        .with_state(postgres)
+}
+
+async fn postgres_metrics(State(postgres): State<Arc<Postgres>>, headers: HeaderMap) -> Response {
+    answer(postgres.scrape(allowed(&headers)).await)
+}
+
+async fn postgres_probe(
+    State(postgres): State<Arc<Postgres>>,
+    Query(parameters): Query<HashMap<String, String>>,
+    headers: HeaderMap,
+) -> Response {
+    let Some(name) = parameters.get("target") else {
+        let text = "say which: /probe?target=<name of a target>\n";
+        return (StatusCode::BAD_REQUEST, text).into_response();
+    };
+    match postgres.probe(name, allowed(&headers)).await {
+        Probe::Told(text) => answer(text),
+        Probe::Unknown(names) => {
+            let names = names.join(", ");
+            let text = format!("there is no target {name:?}; there are: {names}\n");
+            (StatusCode::NOT_FOUND, text).into_response()
+        }
+    }
+}
+
+/// How many seconds Prometheus waits for the answer, as it says.
+fn allowed(headers: &HeaderMap) -> Option<f64> {
+    let seconds = headers.get("X-Prometheus-Scrape-Timeout-Seconds")?;
+    seconds.to_str().ok()?.parse().ok()
 }
 
 fn answer(text: Option<Bytes>) -> Response {

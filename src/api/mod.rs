@@ -7,6 +7,8 @@
 pub mod agent;
 pub mod agent_config;
 #[cfg(feature = "controller")]
+pub mod agent_postgres;
+#[cfg(feature = "controller")]
 pub mod alerting;
 #[cfg(feature = "controller")]
 pub mod component;

@@ -15,8 +15,11 @@ use super::{
     volume,
 };
 use crate::{
-    api::component::Component,
-    resolve::model::{Agent, Stack},
+    api::{agent_config::PostgresConfig, component::Component},
+    resolve::{
+        model::{Agent, Stack},
+        postgres::SECRETS_DIR,
+    },
 };
 
 const COMPONENT: Component = Component::Agent;
@@ -38,21 +41,45 @@ pub fn objects(stack: &Stack) -> Objects {
     let mut objects = Objects::default();
     objects.extend(access(stack, agent));
     let text = config::to_yaml(&agent.config);
-    // Read at the start only.
-    let hash = digest::short(&text);
+    let hash = start_hash(agent);
     let file = files::config_file(stack, COMPONENT, CONFIG_FILE, text);
     objects.add(Stage::Config, &file);
+    if !agent.secrets.is_empty() {
+        let name = files::secrets_name(stack, COMPONENT);
+        let secret = files::secret(stack, COMPONENT, name, agent.secrets.clone());
+        objects.add(Stage::Config, &secret);
+    }
     objects.extend(network::objects(stack, COMPONENT));
     let template = pod::template(stack, COMPONENT, &agent.workload, pod(stack, agent, hash));
     objects.add(Stage::Workload, &daemon_set(stack, template));
     objects
 }
 
-/// The pods of a node give their containers' names: the one thing the agent asks the API for.
+/// A hash of what the agent reads at its start only: PostgreSQL's targets and queries are followed
+/// while it runs, so that a new one rolls no pod.
+fn start_hash(agent: &Agent) -> String {
+    let mut config = agent.config.clone();
+    if let Some(postgres) = &mut config.postgres {
+        *postgres = PostgresConfig {
+            discover: postgres.discover.take(),
+            ..PostgresConfig::default()
+        };
+    }
+    digest::short(config::to_yaml(&config))
+}
+
+/// Whether the agent watches the pods of its node.
+fn watches(agent: &Agent) -> bool {
+    let postgres = agent.config.postgres.as_ref();
+    agent.config.containers.is_some() || postgres.is_some_and(|it| it.discover.is_some())
+}
+
+/// The pods of a node give their containers' names, and the addresses of the PostgreSQL servers
+/// among them: the one thing the agent asks the API for.
 fn access(stack: &Stack, agent: &Agent) -> Objects {
     let mut objects = Objects::default();
     objects.add(Stage::Access, &access::service_account(stack, COMPONENT));
-    if agent.config.containers.is_none() {
+    if !watches(agent) {
         return objects;
     }
     if stack.operator.cluster_wide {
@@ -94,12 +121,14 @@ fn pod(stack: &Stack, agent: &Agent, config_hash: String) -> Pod {
         env: vec![pod::env_field("MASTHEAD_NODE_NAME", "spec.nodeName")],
         volumes: vec![
             volume::config_map("config", stack.child_name(COMPONENT), false),
+            volume::optional_secret("secrets", files::secrets_name(stack, COMPONENT)),
             volume::host_path("proc", "/proc"),
             volume::host_path("sys", "/sys"),
             volume::host_path("root", "/"),
         ],
         mounts: vec![
             volume::read_only("config", CONFIG_DIR),
+            volume::read_only("secrets", SECRETS_DIR),
             volume::read_only("proc", PROC),
             volume::read_only("sys", SYS),
             // What is mounted on the node later shows here too.
@@ -115,7 +144,7 @@ fn pod(stack: &Stack, agent: &Agent, config_hash: String) -> Pod {
             liveness: "/livez",
             startup_seconds: 60,
         },
-        api_token: agent.config.containers.is_some(),
+        api_token: watches(agent),
         grace_seconds: 30,
         config_hash: Some(config_hash),
     }

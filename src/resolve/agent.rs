@@ -2,7 +2,7 @@
 
 mod node;
 
-use super::{Inputs, model::Agent, problem::Problem, workload::Common};
+use super::{Inputs, model::Agent, postgres, problem::Problem, workload::Common};
 use crate::api::{
     agent::AgentSpec,
     agent_config::{AgentConfig, ContainersConfig, PodsConfig},
@@ -36,6 +36,9 @@ pub fn resolve(
     let pods = PodsConfig {
         namespace: (!inputs.operator.cluster_wide).then(|| namespace.to_owned()),
     };
+    let postgres = agent.postgres.as_ref();
+    let postgres = postgres.map(|spec| postgres::resolve(spec, namespace, inputs, problems));
+    let (postgres, secrets) = postgres.unzip();
     Ok(Agent {
         workload: Common {
             component: Component::Agent,
@@ -58,6 +61,8 @@ pub fn resolve(
                     ..ContainersConfig::default()
                 }),
             logs: None,
+            postgres,
         },
+        secrets: secrets.unwrap_or_default(),
     })
 }

@@ -15,6 +15,7 @@ mod logs;
 mod metrics;
 pub mod model;
 pub mod namespaces;
+pub mod postgres;
 pub mod problem;
 pub mod quantity;
 mod re2;

@@ -240,6 +240,8 @@ pub struct Agent {
     pub workload: Workload,
     /// Its configuration file.
     pub config: AgentConfig,
+    /// Secret values by file name, copied into the component's own Secret.
+    pub secrets: BTreeMap<String, SecretValue>,
 }
 
 impl Stack {

@@ -7,7 +7,10 @@ pub mod notify;
 
 use masthead::{
     api::{
-        agent_config::{AgentConfig, ContainersConfig, NodeConfig, PodsConfig},
+        agent_config::{
+            AgentConfig, ContainersConfig, NodeConfig, PodsConfig, PostgresConfig,
+            PostgresDiscovery, PostgresLogin, PostgresQuery, PostgresTarget, SslMode, ValueKind,
+        },
         alerting::{Links, Severity},
         component::Component,
         defaults,
@@ -102,6 +105,13 @@ pub fn full() -> Stack {
     }
     if let Some(loki) = &mut stack.loki {
         loki.rule_files = log_rule_files();
+    }
+    if let Some(agent) = &mut stack.agent {
+        agent.config.postgres = Some(postgres());
+        agent.secrets = secrets([
+            ("postgres.billing.username", "monitor"),
+            ("postgres.billing.password", "hunter4"),
+        ]);
     }
     for component in [
         Component::Prometheus,
@@ -231,6 +241,40 @@ fn agent() -> Agent {
             }),
             ..AgentConfig::default()
         },
+        secrets: BTreeMap::new(),
+    }
+}
+
+/// PostgreSQL with all there is.
+pub fn postgres() -> PostgresConfig {
+    let file = |name: &str| Some(format!("/etc/masthead-secrets/{name}"));
+    PostgresConfig {
+        targets: vec![PostgresTarget {
+            name: "billing".into(),
+            host: "db.example.org".into(),
+            login: PostgresLogin {
+                user_file: file("postgres.billing.username"),
+                password_file: file("postgres.billing.password"),
+                ssl_mode: SslMode::Require,
+                ..PostgresLogin::default()
+            },
+            only_probe: true,
+            ..PostgresTarget::default()
+        }],
+        discover: Some(PostgresDiscovery {
+            namespaces: vec!["shop".into()],
+            selector: "app=postgres".into(),
+            ..PostgresDiscovery::default()
+        }),
+        queries: vec![PostgresQuery {
+            name: "shop_orders".into(),
+            sql: "select status, count(*) as total from orders group by status".into(),
+            labels: vec!["status".into()],
+            values: [("total".to_owned(), ValueKind::Gauge)].into(),
+            every_seconds: 60,
+            ..PostgresQuery::default()
+        }],
+        ..PostgresConfig::default()
     }
 }
 
