@@ -227,7 +227,7 @@ impl Machine {
     pub fn containers(&self, data: &[u8]) -> anyhow::Result<String> {
         self.lay(data)?;
         let marker = self.folder.join("fs/cgroup/cgroup.controllers");
-        if data.len() % 2 == 0 {
+        if data.len().is_multiple_of(2) {
             std::fs::write(&marker, "")?;
         } else if marker.exists() {
             std::fs::remove_file(&marker)?;
