@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use kube::KubeSchema;
 use serde::{Deserialize, Serialize};
 
+use super::agent_logs::AgentLogsSpec;
 use super::value::{LabelValue, ObjectName, Resources};
 
 /// Masthead's own collector, one on every node.
@@ -20,6 +21,9 @@ pub struct AgentSpec {
     /// The containers' metrics, as cAdvisor names them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub containers: Option<ContainerCollectorSpec>,
+    /// The log lines of every container and of the node, to Loki.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub logs: Option<AgentLogsSpec>,
     /// 64Mi reserved and 128Mi at most when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub resources: Option<Resources>,

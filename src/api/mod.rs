@@ -7,11 +7,15 @@
 pub mod agent;
 pub mod agent_config;
 #[cfg(feature = "controller")]
+pub mod agent_logs;
+#[cfg(feature = "controller")]
 pub mod alerting;
 #[cfg(feature = "controller")]
 pub mod component;
 #[cfg(feature = "controller")]
 pub mod defaults;
+#[cfg(feature = "controller")]
+pub mod external_loki;
 #[cfg(feature = "controller")]
 pub mod rule;
 #[cfg(feature = "controller")]

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::{
     agent::AgentSpec,
     alerting::AlertingSpec,
+    external_loki::ExternalLokiSpec,
     status::StackStatus,
     value::{Duration, Quantity, Resources, Scheduling, SecretKeyRef, SecretRef, Storage},
 };
@@ -162,6 +163,7 @@ pub struct BasicAuth {
 /// Loki.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
+#[x_kube(validation = Rule::new("!has(self.external) || !(has(self.image) || has(self.version) || has(self.retention) || has(self.storage) || has(self.resources))").message("external replaces the stack's own Loki: image, version, retention, storage and resources are for that one"))]
 pub struct LogsSpec {
     /// Whether there is a Loki; true when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -177,6 +179,9 @@ pub struct LogsSpec {
         length(max = 64)
     )]
     pub version: Option<String>,
+    /// A Loki that runs elsewhere, in place of the stack's own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub external: Option<ExternalLokiSpec>,
     /// How long lines are kept, one day at least; 30d when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub retention: Option<Duration>,

@@ -1,9 +1,9 @@
 //! `spec.agent`: the agent on every node.
 
-use super::{Inputs, model::Agent, problem::Problem, workload::Common};
+use super::{Inputs, agent_logs, model::Agent, problem::Problem, workload::Common};
 use crate::api::{
     agent::AgentSpec,
-    agent_config::{AgentConfig, ContainersConfig, NodeConfig, PodsConfig},
+    agent_config::{AgentConfig, ContainersConfig, LogsConfig, NodeConfig, PodsConfig},
     component::Component,
     stack::MonitoringStackSpec,
     value::{Scheduling, Toleration, TolerationOperator},
@@ -14,6 +14,7 @@ pub fn resolve(
     spec: &MonitoringStackSpec,
     namespace: &str,
     inputs: &Inputs,
+    problems: &mut Vec<Problem>,
 ) -> Result<Agent, Problem> {
     let default = AgentSpec::default();
     let agent = spec.agent.as_ref().unwrap_or(&default);
@@ -56,7 +57,25 @@ pub fn resolve(
                     pods: Some(pods),
                     ..ContainersConfig::default()
                 }),
-            logs: None,
+            logs: logs(spec, namespace, inputs, problems)?,
         },
     })
+}
+
+/// The lines to ship; without a Loki of either kind there is nowhere to ship to.
+fn logs(
+    spec: &MonitoringStackSpec,
+    namespace: &str,
+    inputs: &Inputs,
+    problems: &mut Vec<Problem>,
+) -> Result<Option<LogsConfig>, Problem> {
+    let wanted = spec.agent.as_ref().and_then(|agent| agent.logs.as_ref());
+    if spec.logs.as_ref().and_then(|logs| logs.enabled) != Some(false) {
+        return agent_logs::resolve(wanted, namespace, inputs, problems);
+    }
+    if wanted.is_some_and(|logs| logs.enabled != Some(false)) {
+        let message = "there is no Loki to ship to: spec.logs.enabled is false";
+        problems.push(Problem::new("spec.agent.logs", message));
+    }
+    Ok(None)
 }

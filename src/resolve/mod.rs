@@ -5,9 +5,11 @@ use std::collections::BTreeMap;
 use crate::api::rule::AlertRule;
 
 mod agent;
+mod agent_logs;
 mod alerting;
 mod dashboards;
 pub mod duration;
+pub mod external_loki;
 mod image;
 mod logs;
 mod metrics;

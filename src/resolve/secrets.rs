@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Inputs, model::SecretValue, problem::Problem};
+use super::{Inputs, external_loki, model::SecretValue, problem::Problem};
 use crate::api::{stack::MonitoringStack, value::SecretKeyRef};
 
 /// The names of the Secrets that a stack refers to, all in its own namespace.
@@ -52,6 +52,7 @@ pub fn references(stack: &MonitoringStack) -> BTreeSet<String> {
     {
         add(&admin.name.0);
     }
+    names.extend(external_loki::secret_names(spec));
     names
 }
 

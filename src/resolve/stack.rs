@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 use kube::ResourceExt;
 
 use super::{
-    Inputs, Resolution, agent, alerting, dashboards, logs, metrics, model::Stack, problem::Problem,
-    rules,
+    Inputs, Resolution, agent, alerting, dashboards, external_loki, logs, metrics, model::Stack,
+    problem::Problem, rules,
 };
 use crate::api::{
     component::Component,
@@ -33,9 +33,10 @@ pub fn resolve(stack: &MonitoringStack, inputs: &Inputs) -> Result<Resolution, V
         dashboards::resolve(spec, inputs, problems)
     });
     let namespace = stack.namespace().unwrap_or_else(|| "default".into());
-    let agent = parts.take(Component::Agent, spec, |_| {
-        agent::resolve(spec, &namespace, inputs)
+    let agent = parts.take(Component::Agent, spec, |problems| {
+        agent::resolve(spec, &namespace, inputs, problems)
     });
+    let external_loki = external_loki::resolve(spec, inputs, &mut parts.problems);
     Ok(Resolution {
         stack: Stack {
             name: stack.name_any(),
@@ -46,6 +47,7 @@ pub fn resolve(stack: &MonitoringStack, inputs: &Inputs) -> Result<Resolution, V
             prometheus,
             alertmanager,
             loki,
+            external_loki,
             grafana,
             agent,
             held: parts.held,
@@ -104,7 +106,10 @@ fn enabled(component: Component, spec: &MonitoringStackSpec) -> bool {
     match component {
         Component::Prometheus => spec.metrics.as_ref().and_then(|it| it.enabled),
         Component::Alertmanager => spec.alerting.as_ref().and_then(|it| it.enabled),
-        Component::Loki => spec.logs.as_ref().and_then(|it| it.enabled),
+        Component::Loki => spec.logs.as_ref().and_then(|it| match it.external {
+            Some(_) => Some(false),
+            None => it.enabled,
+        }),
         Component::Grafana => spec.dashboards.as_ref().and_then(|it| it.enabled),
         Component::Agent => spec.agent.as_ref().and_then(|it| it.enabled),
     }
@@ -134,5 +139,7 @@ fn check_name(name: &str) -> Result<(), Vec<Problem>> {
     Err(vec![Problem::new("metadata.name", message)])
 }
 
+#[cfg(test)]
+pub(super) mod fixture;
 #[cfg(test)]
 mod tests;
