@@ -1,7 +1,5 @@
 //! The agent: Masthead's own collector, on every node.
 
-use std::path::Path;
-
 use k8s_openapi::{
     api::{
         apps::v1::{DaemonSet, DaemonSetSpec, DaemonSetUpdateStrategy, RollingUpdateDaemonSet},
@@ -164,9 +162,6 @@ fn sources(stack: &Stack, config: &AgentConfig) -> Vec<(Volume, VolumeMount)> {
                 volume::mount("state", STATE),
             ),
         ]);
-        let elsewhere = stack.operator.host_logs.as_deref();
-        let elsewhere = elsewhere.filter(|folder| !Path::new(folder).starts_with(LOGS));
-        sources.extend(elsewhere.map(|folder| followed(host("host-logs", folder, folder))));
     }
     sources
 }

@@ -209,23 +209,6 @@ fn nothing_on_the_node_can_be_written_but_the_one_folder_that_remembers_what_was
 }
 
 #[test]
-fn the_folder_of_the_nodes_that_the_operator_allows_is_mounted_once() {
-    let mounted = |folder: Option<&str>| -> Vec<String> {
-        let mut stack = stack::minimal();
-        stack.operator.host_logs = folder.map(str::to_owned);
-        let pod = agent_pod(&stack);
-        let mounts = pod.containers[0].volume_mounts.clone().unwrap();
-        let paths = mounts.into_iter().map(|mount| mount.mount_path);
-        paths
-            .filter(|path| path.starts_with("/var/log") || path.starts_with("/srv"))
-            .collect()
-    };
-    assert_eq!(mounted(None), ["/var/log"]);
-    assert_eq!(mounted(Some("/var/log/apps")), ["/var/log"]);
-    assert_eq!(mounted(Some("/srv/logs")), ["/var/log", "/srv/logs"]);
-}
-
-#[test]
 fn replicas_keep_apart_where_they_can_and_nowhere_must() {
     for (name, pod) in pods() {
         let spread = pod.affinity.and_then(|affinity| affinity.pod_anti_affinity);
