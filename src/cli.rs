@@ -126,6 +126,14 @@ pub struct AgentArgs {
     /// The Kubernetes node's name; stands for the host's name where its own cannot be read.
     #[arg(long, env = "MASTHEAD_NODE_NAME")]
     pub node_name: Option<String>,
+    /// Loki's address, such as `http://loki:3100`; goes before the configuration file's. Without a
+    /// file the logs of this host's containers, its syslog and its journal are sent there.
+    #[arg(long, env = "MASTHEAD_LOKI")]
+    pub loki: Option<String>,
+    /// The folder that keeps how far logs are delivered; goes before the configuration file's,
+    /// where it is /var/lib/masthead unless it says otherwise.
+    #[arg(long, env = "MASTHEAD_STATE")]
+    pub state: Option<PathBuf>,
 }
 
 /// Flags of `masthead crds`.

@@ -4,10 +4,11 @@
 //! :9100 /metrics ─► node (single flight) ─► deadline ─► collectors ─► <proc>, <sys>, <rootfs>
 //! :8081 /metrics /metrics/cadvisor ─► containers (single flight) ─► <sys>/fs/cgroup, <proc>
 //! :9110 /livez /readyz /metrics ─► admin
+//! log files, journal ─► logs ─► Loki
 //! ```
 //!
-//! Nothing is read but when somebody asks: an agent that is not scraped does not run. What the API
-//! server and Docker tell about containers comes by itself.
+//! Metrics are read when somebody asks and never else: an agent that is not scraped and ships no
+//! logs does not run. What the API server and Docker tell about containers comes by itself.
 
 mod collector;
 mod config;
@@ -19,11 +20,13 @@ mod float;
 mod host;
 pub mod landlock;
 mod limit;
+mod logs;
 mod metrics;
 mod node;
 mod roots;
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use anyhow::Context;
@@ -57,6 +60,30 @@ pub async fn run(args: AgentArgs, stop: CancellationToken) -> anyhow::Result<()>
     Agent::bind(args).await?.serve(stop).await
 }
 
+/// The folders that the agent writes to: where it keeps how far logs are delivered, if it ships
+/// any. They are made here, since a locked agent could not.
+pub fn writable(args: &AgentArgs) -> Vec<PathBuf> {
+    // A wrong configuration is told when it is read for use.
+    let config = args.source().load().ok();
+    let state = config
+        .and_then(|config| config.logs)
+        .map(|logs| PathBuf::from(logs.state));
+    let state = state
+        .into_iter()
+        .filter(|state| std::fs::create_dir_all(state).is_ok());
+    state.collect()
+}
+
+impl AgentArgs {
+    fn source(&self) -> config::Source {
+        config::Source {
+            path: self.config.clone(),
+            loki: self.loki.clone(),
+            state: self.state.clone(),
+        }
+    }
+}
+
 /// An agent whose configuration is read and whose addresses are bound.
 #[derive(Debug)]
 pub struct Agent {
@@ -65,6 +92,7 @@ pub struct Agent {
     node: Option<Endpoint>,
     /// None when it leaves the containers' out.
     containers: Option<(Endpoint, Arc<Containers>)>,
+    logs: Option<logs::Logs>,
     node_name: Option<String>,
 }
 
@@ -82,7 +110,7 @@ impl Agent {
     /// When the configuration is wrong or an address cannot be bound.
     pub async fn bind(args: AgentArgs) -> anyhow::Result<Self> {
         let registry = Registry::new();
-        let live = Arc::new(config::Live::load(args.config.as_deref(), &registry)?);
+        let live = Arc::new(config::Live::load(args.source(), &registry)?);
         let config = live.current();
         telemetry::build_info(&registry)?;
         landlock::register(&registry)?;
@@ -104,12 +132,27 @@ impl Agent {
         };
         let containers = match config.containers.clone() {
             Some(config) => {
-                let containers = Containers::new(config, roots, &registry)?;
+                let containers = Containers::new(config, roots.clone(), &registry)?;
                 let router = containers_router(containers.clone());
                 let address = args.containers_address;
                 let endpoint = Endpoint::bind("--containers-address", address, router).await?;
                 Some((endpoint, containers))
             }
+            None => None,
+        };
+        let told = containers
+            .as_ref()
+            .filter(|(_, it)| it.watches())
+            .map(|(_, it)| it.told());
+        let logs = match config.logs.clone() {
+            Some(config) => Some(logs::Logs::new(
+                config,
+                live,
+                roots,
+                told,
+                args.node_name.clone(),
+                &registry,
+            )?),
             None => None,
         };
         // All addresses are bound before any is served, so who can ask finds it ready.
@@ -119,6 +162,7 @@ impl Agent {
             admin,
             node,
             containers,
+            logs,
             node_name: args.node_name,
         })
     }
@@ -162,7 +206,13 @@ impl Agent {
             let (served, ()) = tokio::join!(endpoint.serve(stop.clone()), follow);
             served
         };
-        tokio::try_join!(node, containers, self.admin.serve(stop.clone()))?;
+        let logs = async {
+            match self.logs {
+                Some(logs) => logs.run(stop.clone()).await,
+                None => Ok(()),
+            }
+        };
+        tokio::try_join!(node, containers, logs, self.admin.serve(stop.clone()))?;
         Ok(())
     }
 }
