@@ -11,7 +11,7 @@ use super::{Inputs, problem::Problem, quantity};
 use crate::api::{
     agent_config::{
         Fields, FileLogsConfig, JournalConfig, LogsConfig, Pattern, PodLogsConfig, PodMatch,
-        PodMultiline, RateLimit, Replacement, Sampling, StageConfig,
+        PodMultiline, PodsConfig, RateLimit, Replacement, Sampling, StageConfig,
     },
     agent_logs::{
         AgentLogsSpec, FieldRule, JournalSpec, LinePattern, LineRegex, LogFiles, PodChoice,
@@ -102,6 +102,9 @@ fn pods(
         include,
         exclude: spec.exclude.iter().map(pod_match).collect(),
         multiline,
+        watch: Some(PodsConfig {
+            namespace: only.map(str::to_owned),
+        }),
         limit: limit(spec, problems),
         ..PodLogsConfig::default()
     })

@@ -14,6 +14,7 @@
 #[path = "../support/loki/mod.rs"]
 #[allow(
     dead_code,
+    unused_imports,
     clippy::let_underscore_must_use,
     reason = "shared with the tests of logs"
 )]

@@ -15,6 +15,7 @@
 #[path = "../support/loki/mod.rs"]
 #[allow(
     dead_code,
+    unused_imports,
     clippy::let_underscore_must_use,
     reason = "shared with the benchmarks"
 )]

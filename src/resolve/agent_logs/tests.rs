@@ -22,7 +22,11 @@ fn said(spec: &str) -> (LogsConfig, Vec<String>) {
 fn by_default_every_pod_and_the_syslog_are_shipped() {
     let (logs, problems) = said("{}");
     assert!(problems.is_empty());
-    assert_eq!(logs.pods, Some(PodLogsConfig::default()));
+    let everywhere = PodLogsConfig {
+        watch: Some(PodsConfig::default()),
+        ..PodLogsConfig::default()
+    };
+    assert_eq!(logs.pods, Some(everywhere));
     let paths: Vec<_> = logs.files.iter().map(|file| file.path.as_str()).collect();
     assert_eq!(paths, ["/var/log/syslog", "/var/log/messages"]);
     assert_eq!(logs.files[0].labels["job"], "syslog");
@@ -180,7 +184,9 @@ fn an_operator_of_some_namespaces_reads_only_the_stacks_own() {
         ..PodMatch::default()
     }];
     let all = resolve("{}");
-    assert_eq!(all.pods.unwrap().include, own);
+    let pods = all.pods.unwrap();
+    assert_eq!(pods.include, own);
+    assert_eq!(pods.watch.unwrap().namespace.as_deref(), Some("shop"));
     assert!(all.files.is_empty());
     assert_eq!(
         resolve("{include: [{namespaces: [shop, kube-system]}]}")

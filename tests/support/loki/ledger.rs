@@ -9,9 +9,10 @@ use std::{
 use super::Stream;
 
 /// A numbered line: `w=<writer> n=<number> …`, the numbers from 0 without a gap. The writer is one
-/// source of one stream.
+/// source of one stream. What sends the runtime's line as it is has its head before that.
 pub fn numbered(line: &str) -> Option<(&str, u64)> {
-    let (writer, rest) = line.strip_prefix("w=")?.split_once(" n=")?;
+    let raw = || line.split_once(" F w=").map(|(_, rest)| rest);
+    let (writer, rest) = line.strip_prefix("w=").or_else(raw)?.split_once(" n=")?;
     let digits = rest.split(|c: char| !c.is_ascii_digit()).next()?;
     Some((writer, digits.parse().ok()?))
 }
