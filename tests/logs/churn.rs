@@ -13,7 +13,7 @@ fn a_thousand_pods_come_and_go_and_nothing_stays_behind() {
     let loki = Loki::start(Limits::generous(), false);
     let node = Node::new(&loki);
     let agent = Agent::start(&node);
-    let (waves, pods) = (length(8, 50), 20);
+    let (waves, pods) = (length(5, 50), 20);
     let mut sizes = Vec::new();
     for wave in 0..waves {
         let names: Vec<String> = (0..pods).map(|pod| format!("churn-{wave}-{pod}")).collect();

@@ -23,9 +23,10 @@ fn a_file_with_the_inode_of_an_older_one_is_another_file() {
     });
     agent.stop();
     let inode = fs::metadata(first.path()).unwrap().ino();
+    first.close();
     let (mut second, tries) = (0..200)
         .find_map(|tries| {
-            fs::remove_file(node.container("pod-a").join("0.log")).ok();
+            fs::remove_file(node.container("pod-a").join("0.log")).unwrap();
             let second = Cri::new("second", node.container("pod-a"));
             let found = fs::metadata(second.path()).unwrap().ino();
             (found == inode).then_some((second, tries))

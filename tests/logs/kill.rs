@@ -1,14 +1,14 @@
 //! `kill -9` at random moments.
 
-use std::{thread, time::Duration};
+use std::{io::Write, thread, time::Duration};
 
 use crate::{
     agent::{Agent, wait_until},
     length,
     loki::{Limits, Loki},
-    node::Node,
+    node::{Node, file},
     random::Random,
-    writer::Cri,
+    writer::{Cri, append},
 };
 
 #[test]
@@ -41,6 +41,40 @@ fn killed_at_random_moments_it_loses_nothing_and_repeats_only_what_folds() {
     all_there(&loki, &writers);
     drop(agent);
     assert_eq!(loki.errors(), [""; 0]);
+}
+
+/// Lines without a time get one from the agent, which must be the same when they are sent again.
+#[test]
+fn killed_while_it_reads_plain_files_it_repeats_only_what_folds() {
+    let loki = Loki::start(Limits::generous(), false);
+    let logs = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
+    let node = Node::with(&loki, |config| {
+        config.files = vec![file(&logs.path().join("*.log"))];
+    });
+    let mut random = Random::new();
+    let mut log = append(&logs.path().join("app.log"));
+    let mut number = 0;
+    for _ in 0..length(8, 100) {
+        let agent = Agent::start(&node);
+        for _ in 0..1 + random.below(60) {
+            for _ in 0..random.below(30) {
+                writeln!(log, "w=plain n={number} no time in here").unwrap();
+                number += 1;
+            }
+            thread::sleep(Duration::from_millis(25));
+        }
+        agent.kill();
+    }
+    let _agent = Agent::start(&node);
+    wait_until("every line comes", || {
+        loki.ledger("", |it| it.count("plain")) == number
+    });
+    let report = loki.ledger("", |it| it.report());
+    assert_eq!(
+        (report.missing, report.doubles, report.disorder),
+        (0, 0, 0),
+        "{report:?}"
+    );
 }
 
 /// Waits until every line of the writers has come, and looks at how.

@@ -1,7 +1,7 @@
 //! What Loki refuses of a request, with its defaults and its words.
 
 use std::{
-    collections::HashMap,
+    collections::{BTreeMap, HashMap},
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
@@ -166,6 +166,25 @@ impl Tenant {
 }
 
 impl Verdict {
+    /// What is said of refused entries: equal words are counted, as by `util.GroupedErrors`.
+    pub fn words(&self) -> Option<String> {
+        let mut counts: BTreeMap<&str, u64> = BTreeMap::new();
+        for (_, why) in &self.refused {
+            *counts.entry(why).or_default() += 1;
+        }
+        match (counts.len(), self.refused.first()) {
+            (_, None) => None,
+            (1, Some((_, why))) if self.refused.len() == 1 => Some(why.clone()),
+            _ => {
+                let each = counts.iter();
+                let each: Vec<_> = each
+                    .map(|(why, count)| format!("{count} errors like: {why}"))
+                    .collect();
+                Some(each.join("; "))
+            }
+        }
+    }
+
     fn refuse(&mut self, stream: &Stream, reason: &'static str, why: &str) {
         let refused = stream.entries.iter().map(|_| (reason, why.to_owned()));
         self.refused.extend(refused);

@@ -292,8 +292,7 @@ fn push(shared: &Shared, request: &Request) -> Answer {
     if let Some(why) = verdict.limited {
         return Answer::new(429, why);
     }
-    if let Some((_, why)) = verdict.refused.first() {
-        let why = why.clone();
+    if let Some(why) = verdict.words() {
         let mut counts = lock(&shared.refused);
         for (reason, _) in &verdict.refused {
             *counts.entry(reason).or_default() += 1;
