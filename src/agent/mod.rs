@@ -20,7 +20,7 @@ mod float;
 mod host;
 pub mod landlock;
 mod limit;
-mod logs;
+pub mod logs;
 mod metrics;
 mod node;
 mod roots;
@@ -165,6 +165,11 @@ impl Agent {
             logs,
             node_name: args.node_name,
         })
+    }
+
+    /// Where the state of the log pipeline can be seen, if there is one.
+    pub fn logs(&self) -> Option<logs::Status> {
+        self.logs.as_ref().map(logs::Logs::status)
     }
 
     /// Where the node's metrics are served, if they are.

@@ -2,9 +2,10 @@
 
 use axum::body::Bytes;
 
-use super::encode;
 use super::entries::Made;
 use super::source::{Mark, Settled};
+use super::{encode, json};
+use crate::api::agent_config::Encoding;
 
 /// As much as a request should hold, before it is compressed.
 pub const BATCH: usize = 1 << 20;
@@ -130,7 +131,10 @@ impl Default for Packer {
 
 impl Packer {
     /// Compresses into memory of just the right size: a batch may wait long.
-    pub fn pack(&mut self, body: &[u8]) -> Vec<u8> {
+    pub fn pack(&mut self, body: &[u8], encoding: Encoding) -> Vec<u8> {
+        if encoding == Encoding::Json {
+            return json::pack(body);
+        }
         let most = snap::raw::max_compress_len(body.len());
         if self.buffer.len() < most {
             self.buffer.resize(most, 0);

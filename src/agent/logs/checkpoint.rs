@@ -6,7 +6,6 @@
 //! masthead-logs 1 <length> <hash>
 //! S <key> <app>                                            a source: a container, a path
 //! F <name> <device> <inode> <print's length> <print's hash> <done> <done> <flags> <time> <end> <times>
-//! C <key> <cursor>                                         a place in a journal
 //! ```
 //!
 //! One that is torn, from whatever cause, is recognised as a whole and not used.
@@ -57,8 +56,6 @@ pub struct SavedSource {
 pub struct Saved {
     /// Sources by key.
     pub sources: HashMap<String, SavedSource>,
-    /// Places in journals by key.
-    pub cursors: HashMap<String, String>,
 }
 
 /// Writes a checkpoint.
@@ -108,15 +105,6 @@ impl Writer {
             let written = write!(self.body, "{comma}{at}:{time}");
             debug_assert!(written.is_ok(), "memory takes everything");
         }
-        self.body.push(b'\n');
-    }
-
-    /// Adds a place in a journal.
-    pub fn cursor(&mut self, key: &str, cursor: &str) {
-        self.body.extend_from_slice(b"C\t");
-        self.text(key);
-        self.body.push(b'\t');
-        self.text(cursor);
         self.body.push(b'\n');
     }
 
@@ -173,11 +161,6 @@ pub fn parse(bytes: &[u8]) -> Result<Saved, &'static str> {
                     .or_default()
                     .files
                     .push(file);
-            }
-            Some("C") => {
-                let key = unescape(fields.next().ok_or("a cursor has no key")?);
-                let cursor = unescape(fields.next().ok_or("a cursor is missing")?);
-                saved.cursors.insert(key, cursor);
             }
             // What a later version adds.
             _ => {}
@@ -247,9 +230,6 @@ mod tests {
             writer.source(key, source.app.as_deref());
             source.files.iter().for_each(|file| writer.file(file));
         }
-        for (key, cursor) in &saved.cursors {
-            writer.cursor(key, cursor);
-        }
         writer.finish()
     }
 
@@ -281,11 +261,8 @@ mod tests {
             prop::collection::vec(files(), 0..3),
         )
             .prop_map(|(app, files)| SavedSource { app, files });
-        (
-            prop::collection::hash_map(any::<String>(), source, 0..4),
-            prop::collection::hash_map(any::<String>(), any::<String>(), 0..2),
-        )
-            .prop_map(|(sources, cursors)| Saved { sources, cursors })
+        prop::collection::hash_map(any::<String>(), source, 0..4)
+            .prop_map(|sources| Saved { sources })
     }
 
     proptest! {

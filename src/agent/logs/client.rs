@@ -1,7 +1,8 @@
 //! The receiver: its address, how it is trusted, who we are to it.
 
 use std::path::Path;
-use std::time::Duration;
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, SystemTime};
 
 use anyhow::Context as _;
 use axum::body::Bytes;
@@ -29,9 +30,16 @@ const ANSWER: usize = 64 * 1024;
 /// A receiver.
 #[derive(Debug)]
 pub struct Client {
-    http: Http<HttpsConnector<HttpConnector>, Full<Bytes>>,
     uri: Uri,
     config: LokiConfig,
+    built: Mutex<Option<Built>>,
+}
+
+/// What makes requests, and the files it was made from, as they were.
+#[derive(Clone, Debug)]
+struct Built {
+    http: Http<HttpsConnector<HttpConnector>, Full<Bytes>>,
+    files: Vec<Option<SystemTime>>,
 }
 
 /// What it said.
@@ -51,17 +59,35 @@ pub enum Answer {
 }
 
 impl Client {
-    /// A client of the receiver.
+    /// A client of the receiver. Its certificates and secrets are read when they are needed, since
+    /// they may come later than we do, and again when they change.
     ///
     /// # Errors
-    /// When the address is none, or a file cannot be read; the message names the field.
+    /// When the address is none; the message names the field.
     pub fn new(config: &LokiConfig) -> anyhow::Result<Self> {
+        Ok(Self {
+            uri: address(&config.url)?,
+            config: config.clone(),
+            built: Mutex::default(),
+        })
+    }
+
+    fn built(&self) -> anyhow::Result<Built> {
+        let tls = &self.config.tls;
+        let files = [&tls.ca_file, &tls.cert_file, &tls.key_file];
+        let changed = |path: &String| std::fs::metadata(path).and_then(|it| it.modified()).ok();
+        let files: Vec<_> = files.into_iter().flatten().map(changed).collect();
+        let mut built = self.built.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(built) = built.as_ref().filter(|built| built.files == files) {
+            return Ok(built.clone());
+        }
         let mut connector = HttpConnector::new();
         connector.enforce_http(false);
         connector.set_connect_timeout(Some(CONNECT));
         connector.set_nodelay(true);
+        let secure = self.uri.scheme_str() == Some("https");
         let connector = HttpsConnectorBuilder::new()
-            .with_tls_config(tls(&config.tls)?)
+            .with_tls_config(client_config(tls, secure)?)
             .https_or_http()
             .enable_http1()
             .wrap_connector(connector);
@@ -69,21 +95,20 @@ impl Client {
             .pool_idle_timeout(Duration::from_secs(30))
             .pool_max_idle_per_host(4)
             .build(connector);
-        Ok(Self {
-            http,
-            uri: address(&config.url)?,
-            config: config.clone(),
-        })
+        Ok(built.insert(Built { http, files }).clone())
     }
 
     /// Sends a batch.
     pub async fn push(&self, tenant: Option<&str>, body: Bytes) -> Answer {
-        let request = match self.request(tenant, body) {
-            Ok(request) => request,
+        let made = self
+            .built()
+            .and_then(|built| Ok((built.http, self.request(tenant, body)?)));
+        let (http, request) = match made {
+            Ok(made) => made,
             Err(error) => return Answer::None(format!("{error:#}")),
         };
         let exchange = async {
-            let response = self.http.request(request).await?;
+            let response = http.request(request).await?;
             let (head, body) = response.into_parts();
             let retry_after = head.headers.get(RETRY_AFTER).and_then(seconds);
             let text = match Limited::new(body, ANSWER).collect().await {
@@ -155,7 +180,7 @@ pub fn address(url: &str) -> anyhow::Result<Uri> {
     Ok(Uri::from_parts(parts)?)
 }
 
-fn tls(files: &TlsFiles) -> anyhow::Result<ClientConfig> {
+fn client_config(files: &TlsFiles, secure: bool) -> anyhow::Result<ClientConfig> {
     let mut roots = RootCertStore::empty();
     match &files.ca_file {
         Some(path) => {
@@ -165,6 +190,7 @@ fn tls(files: &TlsFiles) -> anyhow::Result<ClientConfig> {
                     .with_context(|| format!("loki.tls.caFile: {path}"))?;
             }
         }
+        None if !secure => {}
         None => {
             roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
         }

@@ -6,6 +6,7 @@ use std::fs;
 use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use super::files::Listed;
 use super::glob;
@@ -35,6 +36,8 @@ pub struct Found {
     pub folder: PathBuf,
     /// What it is of.
     pub kind: Kind,
+    /// Folders that they may be in, when links are followed.
+    pub within: Arc<[PathBuf]>,
     /// Its files.
     pub files: Vec<Listed>,
 }
@@ -53,6 +56,7 @@ struct Folder {
 #[derive(Debug)]
 pub struct Pods {
     root: Folder,
+    within: Arc<[PathBuf]>,
     pods: HashMap<String, Pod>,
 }
 
@@ -66,6 +70,7 @@ struct Pod {
 #[derive(Debug)]
 pub struct Docker {
     root: Folder,
+    within: Arc<[PathBuf]>,
     containers: HashMap<String, Folder>,
 }
 
@@ -151,9 +156,10 @@ fn is_gone(error: &io::Error) -> bool {
 }
 
 impl Pods {
-    /// Below this folder.
-    pub fn new(root: PathBuf) -> Self {
+    /// Below this folder; `docker` is where Docker's are, to which links may lead.
+    pub fn new(root: PathBuf, docker: &Path) -> Self {
         Self {
+            within: [real(&root), real(docker)].into(),
             root: Folder::new(root),
             pods: HashMap::new(),
         }
@@ -190,14 +196,14 @@ impl Pods {
             Err(_) => return false,
         }
         for (name, pod) in &mut self.pods {
-            pod.scan(name, now, out);
+            pod.scan(name, &self.within, now, out);
         }
         true
     }
 }
 
 impl Pod {
-    fn scan(&mut self, name: &str, now: i64, out: &mut Vec<Change>) {
+    fn scan(&mut self, name: &str, within: &Arc<[PathBuf]>, now: i64, out: &mut Vec<Change>) {
         let Some((namespace, pod, uid)) = names::pod(name) else {
             return;
         };
@@ -224,7 +230,7 @@ impl Pod {
                 uid: uid.to_owned(),
                 container: container.clone(),
             };
-            files(folder, now, names::kubelet, kind, out);
+            files(folder, within, now, names::kubelet, kind, out);
         }
     }
 }
@@ -232,6 +238,7 @@ impl Pod {
 /// Reports a folder's files when they may have changed.
 fn files(
     folder: &mut Folder,
+    within: &Arc<[PathBuf]>,
     now: i64,
     name: impl Fn(&str) -> Option<Name>,
     kind: impl FnOnce() -> Kind,
@@ -243,6 +250,7 @@ fn files(
             key: key(&folder.path),
             folder: folder.path.clone(),
             kind: kind(),
+            within: within.clone(),
             files,
         })),
         Err(error) if is_gone(&error) => out.push(Change::Gone(key(&folder.path))),
@@ -257,6 +265,7 @@ impl Docker {
     /// Below this folder.
     pub fn new(root: PathBuf) -> Self {
         Self {
+            within: [real(&root)].into(),
             root: Folder::new(root),
             containers: HashMap::new(),
         }
@@ -286,7 +295,14 @@ impl Docker {
         }
         for (id, folder) in &mut self.containers {
             let kind = || Kind::Docker { id: id.clone() };
-            files(folder, now, |name| names::docker(name, id), kind, out);
+            files(
+                folder,
+                &self.within,
+                now,
+                |name| names::docker(name, id),
+                kind,
+                out,
+            );
         }
         true
     }
@@ -309,7 +325,7 @@ impl Plain {
             let mut paths = glob::expand(pattern);
             paths.sort();
             for path in &paths {
-                if seen.contains(path) || is_old(path, &paths) {
+                if seen.contains(path) || (!self.known.contains_key(path) && is_old(path, &paths)) {
                     continue;
                 }
                 let Some(metadata) = fs::metadata(path).ok().filter(fs::Metadata::is_file) else {
@@ -320,7 +336,7 @@ impl Plain {
                 if self.known.insert(path.clone(), id) == Some(id) {
                     continue;
                 }
-                out.extend(plain(path, config));
+                out.extend(plain(path, config, glob::fixed(pattern)));
             }
         }
         self.known.retain(|path, _| {
@@ -342,7 +358,7 @@ fn is_old(path: &Path, paths: &[PathBuf]) -> bool {
     })
 }
 
-fn plain(path: &Path, config: usize) -> Option<Change> {
+fn plain(path: &Path, config: usize, fixed: &Path) -> Option<Change> {
     let folder = path.parent()?;
     let base = super::tail::name(path);
     let mut files = Vec::new();
@@ -366,8 +382,14 @@ fn plain(path: &Path, config: usize) -> Option<Change> {
             base: base.to_owned(),
             config,
         },
+        within: [real(fixed)].into(),
         files,
     }))
+}
+
+/// A folder's own path, without links.
+fn real(path: &Path) -> PathBuf {
+    path.canonicalize().unwrap_or_else(|_| path.to_owned())
 }
 
 fn key(path: &Path) -> String {

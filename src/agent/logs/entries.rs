@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::time::Instant;
 
+use super::batch::BATCH;
 use super::encode;
 use super::join::{Spares, Whole};
 use super::record::Stream;
@@ -157,6 +158,23 @@ impl Made {
             let text = String::from_utf8_lossy(text);
             let text = cut_at_letter(text.as_bytes(), common.limit);
             encode::entry(&mut out.bytes, whole.time, text, metadata);
+        }
+    }
+}
+
+impl Made {
+    /// Whether there is as much as a request should hold.
+    pub fn is_full(&self) -> bool {
+        let all = self.streams.iter().chain(self.others.values());
+        all.map(|entries| entries.bytes.len()).sum::<usize>() >= BATCH
+    }
+
+    /// Moves what was just added to a stream of its own, unless there are too many.
+    pub fn move_aside(&mut self, labels: &str) {
+        let [made, _] = &mut self.streams;
+        if let Some(other) = stream_of(&mut self.others, labels) {
+            other.bytes.append(&mut made.bytes);
+            other.count += std::mem::take(&mut made.count);
         }
     }
 }

@@ -8,8 +8,8 @@ use super::identity::{FIRST_BYTES, FileId, Print};
 use super::input::Input;
 use super::metrics::Metrics;
 use super::names::{CURRENT, Name};
-use super::source::Source;
-use super::tail::{GRACE, Opened, Tail, serial};
+use super::source::{Kind, Source};
+use super::tail::{GRACE, Opened, Tail};
 
 /// A file in a folder.
 #[derive(Clone, Debug)]
@@ -46,13 +46,29 @@ impl Source {
     pub fn resume(&mut self, records: Vec<FileRecord>) {
         for record in records {
             let path = self.folder.join(&record.name);
-            self.files.push(Tail::new(serial(), path, record));
+            self.files
+                .push(Tail::new(path, record, self.within.clone()));
         }
     }
 
     /// Compares the files with those that are in the folder.
     pub fn reconcile(&mut self, mut listed: Vec<Listed>, look: &mut Look<'_>) {
+        if self.kind == Kind::Journal {
+            return self.reconcile_journal(&listed, look.metrics);
+        }
+        if let Kind::Plain { .. } = self.kind {
+            self.leave_older(&mut listed);
+        }
         listed.sort_by_key(|file| file.found.order);
+        if self
+            .settled
+            .as_ref()
+            .is_some_and(|settled| settled.excluded)
+        {
+            self.files
+                .retain(|file| listed.iter().any(|listed| listed.id == file.record.id));
+            return;
+        }
         let mut seen: Vec<u64> = Vec::new();
         // Compressed ones last: only then it is known which files have no name any more.
         let (plain, compressed): (Vec<Listed>, Vec<Listed>) = listed
@@ -83,6 +99,45 @@ impl Source {
         }
     }
 
+    /// Of what a plain file may have been called before, only that is read which was begun under
+    /// its first name, and what is newer.
+    fn leave_older(&self, listed: &mut Vec<Listed>) {
+        listed.sort_by_key(|file| file.found.order);
+        let known = |listed: &Listed| {
+            let of = |file: &Tail| {
+                file.record.id == listed.id && file.compressed == listed.found.compressed
+            };
+            self.files.iter().any(of) || (listed.found.compressed && self.begins_like(listed))
+        };
+        let waits = self.files.iter().any(|file| !file.record.finished);
+        let oldest = listed
+            .iter()
+            .rposition(|file| waits && file.found.order.turn != CURRENT && known(file));
+        let first = oldest.or_else(|| {
+            listed
+                .iter()
+                .position(|file| file.found.order.turn == CURRENT)
+        });
+        listed.drain(..first.unwrap_or(listed.len()));
+    }
+
+    /// Whether a compressed file has the text of one that is not read to its end.
+    fn begins_like(&self, listed: &Listed) -> bool {
+        let mut buffer = [0; FIRST_BYTES];
+        let length = Input::open(&listed.path, true, &self.within)
+            .and_then(|input| input.beginning(&mut buffer));
+        let beginning = length
+            .ok()
+            .and_then(|length| buffer.get(..length))
+            .unwrap_or_default();
+        let fits = |file: &Tail| {
+            !file.record.finished
+                && file.record.print.length > 0
+                && file.record.print.fits(beginning)
+        };
+        self.files.iter().any(fits)
+    }
+
     fn take_plain(&mut self, listed: &Listed, seen: &[u64]) -> u64 {
         let known = self.files.iter_mut().find(|file| {
             file.record.id == listed.id && !file.compressed && !seen.contains(&file.serial)
@@ -105,7 +160,7 @@ impl Source {
             return Some(file.serial);
         }
         let mut buffer = [0; FIRST_BYTES];
-        let input = Input::open(&listed.path, true);
+        let input = Input::open(&listed.path, true, &self.within);
         let beginning = input.and_then(|input| {
             let length = input.beginning(&mut buffer)?;
             Ok(buffer.get(..length).unwrap_or_default())
@@ -143,7 +198,7 @@ impl Source {
             print,
             ..FileRecord::default()
         };
-        let mut file = Tail::new(serial(), listed.path.clone(), record);
+        let mut file = Tail::new(listed.path.clone(), record, self.within.clone());
         file.name(listed);
         if let Some(read) = (!listed.found.compressed)
             .then(|| file.first_print())
@@ -223,7 +278,7 @@ fn is_same(file: &Tail, listed: &Listed) -> bool {
         // Emptied while it was not looked at, or another one: either way it begins anew.
         return false;
     }
-    Input::open(&listed.path, false).is_ok_and(|input| {
+    Input::open(&listed.path, false, &file.within).is_ok_and(|input| {
         input.look().is_ok_and(|(id, _)| id == listed.id)
             && input.fits(&file.record.print).unwrap_or(false)
     })
@@ -239,7 +294,7 @@ impl Tail {
     }
 
     fn first_print(&self) -> Option<Print> {
-        let input = Input::open(&self.path, false).ok()?;
+        let input = Input::open(&self.path, false, &self.within).ok()?;
         let mut buffer = [0; FIRST_BYTES];
         let length = input.beginning(&mut buffer).ok()?;
         Some(Print::of(buffer.get(..length)?))

@@ -27,6 +27,13 @@ pub fn expand(pattern: &Path) -> Vec<PathBuf> {
     found
 }
 
+/// The folder that all paths are in which a pattern fits.
+pub fn fixed(pattern: &Path) -> &Path {
+    let wild = |path: &Path| path.to_string_lossy().contains(['*', '?']);
+    let mut ancestors = pattern.ancestors().skip(1);
+    ancestors.find(|path| !wild(path)).unwrap_or(pattern)
+}
+
 /// Whether a name fits a pattern. A hidden file fits only a pattern that begins with a dot.
 fn fits(pattern: &str, name: &str) -> bool {
     if name.starts_with('.') && !pattern.starts_with('.') {
@@ -89,6 +96,17 @@ mod tests {
             ("", "a"),
         ] {
             assert!(!fits(pattern, name), "{pattern} {name}");
+        }
+    }
+
+    #[test]
+    fn the_fixed_folder_has_no_wildcard() {
+        for (pattern, folder) in [
+            ("/var/log/syslog", "/var/log"),
+            ("/var/log/*.log", "/var/log"),
+            ("/a/b?/c/d", "/a"),
+        ] {
+            assert_eq!(fixed(Path::new(pattern)), Path::new(folder));
         }
     }
 

@@ -2,8 +2,9 @@
 
 use std::fs::File;
 use std::io::{self, Read};
+use std::os::fd::AsRawFd;
 use std::os::unix::fs::FileExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use flate2::read::MultiGzDecoder;
 use rustix::fs::{Mode, OFlags};
@@ -29,11 +30,12 @@ struct Unpacked {
 }
 
 impl Input {
-    /// Opens a file; a pipe in its place keeps nobody waiting.
+    /// Opens a file; a pipe in its place keeps nobody waiting. Links are followed to where they
+    /// may lead: who can write among logs must not make us read and send what else is on the host.
     ///
     /// # Errors
-    /// When it cannot be opened, or is no file.
-    pub fn open(path: &Path, compressed: bool) -> io::Result<Self> {
+    /// When it cannot be opened, is no file, or is elsewhere than `within`.
+    pub fn open(path: &Path, compressed: bool, within: &[PathBuf]) -> io::Result<Self> {
         let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK | OFlags::NOCTTY;
         let file = File::from(rustix::fs::open(path, flags, Mode::empty())?);
         if !file.metadata()?.is_file() {
@@ -41,6 +43,15 @@ impl Input {
                 io::ErrorKind::InvalidInput,
                 "it is no regular file",
             ));
+        }
+        // What is open cannot be changed any more, as the path could.
+        let real = std::fs::read_link(format!("/proc/self/fd/{}", file.as_raw_fd()))?;
+        if !within.iter().any(|folder| real.starts_with(folder)) {
+            let text = format!(
+                "it leads to {}, where no logs are to be read",
+                real.display()
+            );
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, text));
         }
         Ok(Self {
             file,
@@ -56,6 +67,11 @@ impl Input {
     pub fn look(&self) -> io::Result<(FileId, u64)> {
         let metadata = self.file.metadata()?;
         Ok((FileId::from(&metadata), metadata.len()))
+    }
+
+    /// The file itself, for who reads it otherwise.
+    pub fn into_file(self) -> File {
+        self.file
     }
 
     /// The beginning of its text.
@@ -175,7 +191,12 @@ mod tests {
         encoder.write_all(&text).unwrap();
         encoder.finish().unwrap();
 
-        let mut input = Input::open(&path, true).unwrap();
+        let here = [folder.path().canonicalize().unwrap()];
+        let mut input = Input::open(&path, true, &here).unwrap();
+        let link = folder.path().join("link");
+        std::os::unix::fs::symlink("/etc/passwd", &link).unwrap();
+        let error = Input::open(&link, false, &here).unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::InvalidInput);
         assert!(input.fits(&Print::of(&text)).unwrap());
         let mut buffer = [0; 1000];
         // Forward, overlapping, far ahead, back, and to the end.

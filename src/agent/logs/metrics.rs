@@ -160,7 +160,56 @@ impl Collector for Lags {
     }
 }
 
+/// Promtail's names for the same, for dashboards and alerts that ask for them.
+struct Aliases(Vec<(&'static str, Box<dyn Collector>)>);
+
+impl Collector for Aliases {
+    fn desc(&self) -> Vec<&Desc> {
+        Vec::new()
+    }
+
+    fn collect(&self) -> Vec<MetricFamily> {
+        let renamed = self.0.iter().flat_map(|(name, of)| {
+            let families = of.collect().into_iter();
+            families.map(|mut family| {
+                family.set_name((*name).to_owned());
+                family
+            })
+        });
+        renamed.collect()
+    }
+}
+
 impl Metrics {
+    fn aliases(&self) -> Aliases {
+        Aliases(vec![
+            (
+                "promtail_read_lines_total",
+                Box::new(self.read_lines.clone()),
+            ),
+            (
+                "promtail_read_bytes_total",
+                Box::new(self.read_bytes.clone()),
+            ),
+            (
+                "promtail_sent_entries_total",
+                Box::new(self.sent_entries.clone()),
+            ),
+            (
+                "promtail_sent_bytes_total",
+                Box::new(self.sent_bytes.clone()),
+            ),
+            (
+                "promtail_dropped_entries_total",
+                Box::new(self.dropped.clone()),
+            ),
+            (
+                "promtail_files_active_total",
+                Box::new(self.open_files.clone()),
+            ),
+        ])
+    }
+
     /// Registers the metrics.
     ///
     /// # Errors
@@ -184,7 +233,7 @@ impl Metrics {
         };
         let lags = Lags::new()?;
         registry.register(Box::new(lags.clone()))?;
-        Ok(Self {
+        let metrics = Self {
             read_lines: counter("read_lines_total", "Lines read from log files.")?,
             read_bytes: counter("read_bytes_total", "Bytes read from log files.")?,
             sent_entries: counter("sent_entries_total", "Entries that Loki has acknowledged.")?,
@@ -235,7 +284,9 @@ impl Metrics {
             )?,
             lags,
             last_error: Arc::default(),
-        })
+        };
+        registry.register(Box::new(metrics.aliases()))?;
+        Ok(metrics)
     }
 
     /// A file cannot be read.

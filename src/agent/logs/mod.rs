@@ -26,11 +26,17 @@ mod encode;
 mod entries;
 mod fields;
 mod files;
+#[cfg(feature = "fuzz")]
+pub mod fuzz;
 mod glob;
+mod hints;
 mod identity;
 mod input;
 mod join;
+mod journal;
+mod json;
 mod labels;
+mod look;
 mod metrics;
 mod names;
 mod plan;
@@ -101,14 +107,14 @@ impl Logs {
     ) -> anyhow::Result<Self> {
         let metrics = Metrics::new(registry)?;
         let plan = Plan::new(config)?;
-        let store = Store::open(Path::new(&plan.config.state))
-            .with_context(|| format!("logs.state: {}: cannot be made", plan.config.state))?;
+        let store = Store::open(Path::new(&plan.config.state));
         let (batches, receiver) = mpsc::unbounded_channel();
         let client = Arc::new(Client::new(&plan.config.loki)?);
         let (target, watch) = watch::channel(Target {
             client,
             tenants: plan.tenants.clone(),
         });
+        raise_limit();
         let follow = told.is_none();
         let told = told.unwrap_or_default();
         let watched = !follow
@@ -139,6 +145,11 @@ impl Logs {
             watch,
             follow,
         })
+    }
+
+    /// What is shown of the pipeline to people.
+    pub fn status(&self) -> Status {
+        Status(self.parts.metrics.clone())
     }
 
     /// Ships logs until `stop`, and then what is on its way.
@@ -192,6 +203,68 @@ fn follow(parts: &Parts, wanted: bool) -> impl Future<Output = ()> + use<> {
     async move {
         if let (Some(pods), Some(node), true) = (pods, node, wanted) {
             follow_pods(told, node, pods.namespace, Vec::new()).await;
+        }
+    }
+}
+
+/// As many open files as the system lets us have: each log file that is not delivered is one.
+fn raise_limit() {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    let limit = getrlimit(Resource::Nofile);
+    let raised = Rlimit {
+        current: limit.maximum,
+        ..limit
+    };
+    if let Err(error) = setrlimit(Resource::Nofile, raised) {
+        tracing::debug!(%error, "the limit of open files stays");
+    }
+}
+
+/// Where the pipeline's state can be seen, at any time, for nothing.
+#[derive(Clone, Debug)]
+pub struct Status(Metrics);
+
+/// The pipeline's state.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Snapshot {
+    /// Entries that Loki has acknowledged.
+    pub sent_entries: u64,
+    /// The last error, however old.
+    pub last_error: Option<String>,
+    /// The sources that lag most.
+    pub sources: Vec<SourceLag>,
+}
+
+/// How far a source lags behind.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct SourceLag {
+    /// The pod's namespace; empty for what is of no pod.
+    pub namespace: String,
+    /// The pod's name; empty for what is of no pod.
+    pub pod: String,
+    /// The container's name, Docker's id, or the path.
+    pub container: String,
+    /// Bytes in its files that Loki has not acknowledged.
+    pub bytes: u64,
+    /// Age of the oldest line of those.
+    pub seconds: f64,
+}
+
+impl Status {
+    /// The state now, with so many sources at most.
+    pub fn now(&self, most: usize) -> Snapshot {
+        let now = i64::try_from(jiff::Timestamp::now().as_nanosecond()).unwrap_or(i64::MAX);
+        let sources = self.0.lags.most(most).into_iter().map(|lag| SourceLag {
+            namespace: lag.namespace.clone(),
+            pod: lag.pod.clone(),
+            container: lag.container.clone(),
+            bytes: lag.bytes.load(Ordering::Relaxed),
+            seconds: lag.seconds(now),
+        });
+        Snapshot {
+            sent_entries: self.0.sent_entries.get(),
+            last_error: self.0.last_error(),
+            sources: sources.collect(),
         }
     }
 }

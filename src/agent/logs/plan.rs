@@ -26,8 +26,21 @@ impl Plan {
     /// # Errors
     /// The message names the field and what would be right.
     pub fn new(config: LogsConfig) -> anyhow::Result<Self> {
+        Self::after(config, &[])
+    }
+
+    /// Checks a configuration that follows another: its tenants keep their numbers, since batches
+    /// on their way go by them.
+    ///
+    /// # Errors
+    /// As those of [`Self::new`].
+    pub fn after(config: LogsConfig, tenants: &[Option<String>]) -> anyhow::Result<Self> {
         client::address(&config.loki.url)?;
-        let mut tenants = vec![config.loki.tenant.clone()];
+        let mut tenants = tenants.to_vec();
+        match tenants.first_mut() {
+            Some(first) => first.clone_from(&config.loki.tenant),
+            None => tenants.push(config.loki.tenant.clone()),
+        }
         for tenant in config.loki.tenants.values() {
             if !tenants.contains(&Some(tenant.clone())) {
                 tenants.push(Some(tenant.clone()));

@@ -2,7 +2,6 @@
 //! are taken.
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::Thread;
 use std::time::{Duration, Instant};
@@ -26,8 +25,6 @@ const WAIT: (Duration, Duration) = (Duration::from_millis(100), Duration::from_s
 pub struct Acks {
     taken: Mutex<Vec<Batch>>,
     reader: Mutex<Option<Thread>>,
-    /// Whether the reader can do nothing until one comes.
-    pub wanted: AtomicBool,
 }
 
 impl Acks {
@@ -53,9 +50,7 @@ impl Acks {
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .push(batch);
-        if self.wanted.load(Ordering::Acquire) {
-            self.wake();
-        }
+        self.wake();
     }
 }
 

@@ -10,17 +10,15 @@ use tokio::sync::{mpsc, watch};
 
 use super::batch::{BATCH, Batch, Packer};
 use super::checkpoint::{Saved, Writer};
-use super::discover::{Change, Docker, Found, Plain, Pods};
-use super::encode;
+use super::discover::{Change, Docker, Plain, Pods};
 use super::entries::Work;
-use super::files::Look;
-use super::metrics::{Lag, Metrics};
+use super::hints::Hints;
+use super::journal::Journals;
+use super::metrics::Metrics;
 use super::plan::Plan;
 use super::push::{Acks, Target};
-use super::settle::settle;
-use super::source::{Kind, Source};
+use super::source::Source;
 use super::store::Store;
-use super::tail::name;
 use super::tenant::Tenant;
 use crate::agent::config::Live;
 use crate::agent::container::Shared;
@@ -28,12 +26,10 @@ use crate::agent::roots::Roots;
 
 /// How often sources with little to say are read and sent.
 const TICK: Duration = Duration::from_secs(1);
-/// How often folders are looked at.
-const SCAN: Duration = Duration::from_secs(2);
 /// How often the checkpoint is written while batches come back all the time.
 const CHECKPOINT: Duration = Duration::from_millis(250);
 /// As much as a source with little to say may read in its turn; one with more takes turns apart.
-const QUIET_TURN: usize = 256 * 1024;
+pub(super) const QUIET_TURN: usize = 256 * 1024;
 /// How long batches under way are waited for when the agent stops.
 const STOP: Duration = Duration::from_secs(8);
 
@@ -69,29 +65,40 @@ pub struct Parts {
 pub struct Reader {
     pub(super) parts: Parts,
     pub(super) sources: HashMap<u32, Source>,
-    by_key: HashMap<String, u32>,
-    next_id: u32,
-    saved: Saved,
-    pods: Option<Pods>,
-    docker: Option<Docker>,
-    plain: Plain,
+    pub(super) by_key: HashMap<String, u32>,
+    pub(super) next_id: u32,
+    pub(super) saved: Saved,
+    pub(super) pods: Option<Pods>,
+    pub(super) docker: Option<Docker>,
+    pub(super) plain: Plain,
+    pub(super) hints: Hints,
+    /// How many looks there were.
+    pub(super) ticks: u64,
+    pub(super) journals: Journals,
+    /// Whether there was no journal in the checkpoint.
+    pub(super) fresh: bool,
     pub(super) tenants: Vec<Tenant>,
     pub(super) work: Work,
     pub(super) packer: Packer,
-    changes: Vec<Change>,
+    pub(super) changes: Vec<Change>,
     back: Vec<Batch>,
     writer: Writer,
     /// Whether something is to be written into the checkpoint.
     pub(super) dirty: bool,
     written: Instant,
-    scanned: Option<Instant>,
-    ticked: Instant,
+    pub(super) scanned: Option<Instant>,
+    pub(super) ticked: Instant,
+    /// Whether everything is reported by the next look, known or not.
+    pub(super) anew: bool,
+    /// Whether the last checkpoint could not be written.
+    unkept: bool,
 }
 
 impl Reader {
     /// A reader that goes on where the checkpoint says.
     pub fn new(parts: Parts) -> Self {
         let saved = parts.store.load();
+        let fresh = !saved.sources.keys().any(|key| key.starts_with("journal:"));
         let config = &parts.plan.config;
         let limit = config.limits.line_bytes;
         let now = Instant::now();
@@ -103,6 +110,10 @@ impl Reader {
             pods: None,
             docker: None,
             plain: Plain::new(Vec::new()),
+            hints: Hints::default(),
+            ticks: 0,
+            journals: Journals::new(Vec::new()),
+            fresh,
             tenants: Vec::new(),
             // Twice the limit: a line with what the runtime writes around it.
             work: Work::new((limit * 2).max(QUIET_TURN)),
@@ -113,34 +124,13 @@ impl Reader {
             dirty: false,
             written: now,
             scanned: None,
+            anew: true,
+            unkept: false,
             ticked: now.checked_sub(TICK).unwrap_or(now),
             parts,
         };
         reader.look_where();
         reader
-    }
-
-    /// Sets up what is looked at, as the configuration has it.
-    fn look_where(&mut self) {
-        let config = &self.parts.plan.config;
-        self.pods = config
-            .pods
-            .as_ref()
-            .map(|pods| Pods::new(pods.directory.as_str().into()));
-        self.docker = config
-            .docker
-            .as_ref()
-            .map(|docker| Docker::new(docker.directory.as_str().into()));
-        let files = config
-            .files
-            .iter()
-            .map(|file| self.parts.roots.in_rootfs(&file.path));
-        self.plain = Plain::new(files.collect());
-        self.scanned = None;
-        let tenants = self.parts.plan.tenants.len();
-        while self.tenants.len() < tenants {
-            self.tenants.push(Tenant::default());
-        }
     }
 
     /// Reads and sends until it is stopped.
@@ -155,12 +145,7 @@ impl Reader {
                 continue;
             }
             self.keep(false);
-            // Nothing can be done before the next look, unless a batch comes back that held it up.
-            let held = self.tenants.iter().any(Tenant::is_held);
-            self.parts.acks.wanted.store(held, Ordering::Release);
-            if self.take_back() {
-                continue;
-            }
+            // Nothing can be done before the next look, unless a batch comes back.
             std::thread::park_timeout(TICK.saturating_sub(self.ticked.elapsed()));
         }
         self.end();
@@ -172,7 +157,6 @@ impl Reader {
             self.seal(tenant);
         }
         let begin = Instant::now();
-        self.parts.acks.wanted.store(true, Ordering::Release);
         while begin.elapsed() < STOP && self.tenants.iter().any(|tenant| tenant.outstanding() > 0) {
             std::thread::park_timeout(Duration::from_millis(100));
             self.take_back();
@@ -215,178 +199,6 @@ impl Reader {
             self.keep(false);
         }
         any
-    }
-
-    /// What happens once a second: look, and see which sources have something to say.
-    fn tick(&mut self) {
-        self.ticked = Instant::now();
-        self.work.tick();
-        if self.scanned.is_none_or(|at| at.elapsed() >= SCAN) {
-            self.scan();
-        }
-        self.settle();
-        let now = self.work.now;
-        let mut over = Vec::new();
-        for source in self.sources.values_mut() {
-            if source.over() {
-                over.push(source.id);
-                continue;
-            }
-            let Some(settled) = &source.settled else {
-                continue;
-            };
-            let (tenant, excluded) = (settled.tenant, settled.excluded);
-            if let Some(rate) = settled.rate {
-                source.allowance = (source.allowance + rate as f64).min(rate as f64 * 2.0);
-            }
-            if source.bulk && source.outstanding == 0 {
-                source.bulk = false;
-            }
-            if excluded {
-                continue;
-            }
-            let wants = source.wants(now);
-            source.lag(self.work.nanos);
-            let Some(tenant) = self
-                .tenants
-                .get_mut(tenant)
-                .filter(|_| wants && !source.queued)
-            else {
-                continue;
-            };
-            source.queued = true;
-            tenant.queue(source.id, source.bulk);
-        }
-        for id in over {
-            if let Some(source) = self.sources.remove(&id) {
-                self.by_key.remove(&source.key);
-                self.parts.metrics.lags.remove(&source.lag);
-                self.dirty = true;
-            }
-        }
-    }
-
-    fn scan(&mut self) {
-        self.scanned = Some(Instant::now());
-        let mut changes = std::mem::take(&mut self.changes);
-        let now = self.work.nanos;
-        let pods = self
-            .pods
-            .as_mut()
-            .is_none_or(|pods| pods.scan(now, &mut changes));
-        let docker = self
-            .docker
-            .as_mut()
-            .is_none_or(|docker| docker.scan(now, &mut changes));
-        self.plain.scan(&mut changes);
-        self.work.tick();
-        let open = self
-            .sources
-            .values()
-            .flat_map(|source| &source.files)
-            .filter(|file| file.input.is_some());
-        let mut may_open = self
-            .parts
-            .plan
-            .config
-            .limits
-            .open_files
-            .saturating_sub(open.count());
-        for change in changes.drain(..) {
-            match change {
-                Change::Files(found) => self.found(found, &mut may_open),
-                Change::Gone(key) => self.gone(&key, &mut may_open),
-            }
-        }
-        self.changes = changes;
-        // What was kept for a container that is no more was kept in vain.
-        if pods && docker {
-            let lost = |saved: &str| !std::path::Path::new(saved).exists();
-            self.saved.sources.retain(|key, _| !lost(key));
-        }
-        let files = self.sources.values().flat_map(|source| &source.files);
-        let (mut known, mut open, mut pinned) = (0, 0, 0);
-        for file in files {
-            known += 1;
-            open += i64::from(file.input.is_some());
-            if file.gone && file.input.is_some() {
-                pinned += file.size;
-            }
-        }
-        self.parts.metrics.files.set(known);
-        self.parts.metrics.open_files.set(open);
-        self.parts.metrics.pinned_bytes.set(pinned.cast_signed());
-    }
-
-    fn found(&mut self, found: Found, may_open: &mut usize) {
-        let id = self.by_key.get(&found.key).copied();
-        let id = id.unwrap_or_else(|| self.add(&found));
-        let Some(source) = self.sources.get_mut(&id) else {
-            return;
-        };
-        source.gone = false;
-        let mut look = Look {
-            now: self.work.now,
-            nanos: self.work.nanos,
-            metrics: &self.parts.metrics,
-            may_open,
-        };
-        source.reconcile(found.files, &mut look);
-        describe(source, &self.parts.told);
-        self.dirty = true;
-    }
-
-    fn gone(&mut self, key: &str, may_open: &mut usize) {
-        let source = self.by_key.get(key).and_then(|id| self.sources.get_mut(id));
-        let Some(source) = source else { return };
-        source.gone = true;
-        let mut look = Look {
-            now: self.work.now,
-            nanos: self.work.nanos,
-            metrics: &self.parts.metrics,
-            may_open,
-        };
-        source.reconcile(Vec::new(), &mut look);
-        self.dirty = true;
-    }
-
-    fn add(&mut self, found: &Found) -> u32 {
-        let id = self.next_id;
-        self.next_id += 1;
-        let lag = Arc::new(lag_of(found, self.work.nanos));
-        self.parts.metrics.lags.add(lag.clone());
-        let mut source = Source::new(
-            id,
-            found.key.clone(),
-            found.folder.clone(),
-            found.kind.clone(),
-            lag,
-        );
-        if let Some(saved) = self.saved.sources.remove(&found.key) {
-            source.app = saved.app;
-            source.resume(saved.files);
-        }
-        self.by_key.insert(found.key.clone(), id);
-        self.sources.insert(id, source);
-        id
-    }
-
-    fn settle(&mut self) {
-        let node = self.parts.node.as_deref();
-        for source in self
-            .sources
-            .values_mut()
-            .filter(|source| source.settled.is_none())
-        {
-            source.settled = settle(source, &self.parts.plan, &self.parts.told, node);
-            if let Some(settled) = &source.settled {
-                if !settled.app.is_empty() {
-                    source.app = Some(settled.app.clone());
-                }
-                describe(source, &self.parts.told);
-                self.dirty = true;
-            }
-        }
     }
 
     /// One source's turn, or one batch closed; false when there is nothing that can be done.
@@ -497,7 +309,7 @@ impl Reader {
     }
 
     /// Closes the open batch of sources with little to say.
-    fn seal(&mut self, index: usize) {
+    pub(super) fn seal(&mut self, index: usize) {
         if self
             .tenants
             .get(index)
@@ -513,7 +325,10 @@ impl Reader {
         };
         let times = tenant.open.times();
         let packer = &mut self.packer;
-        let batch = tenant.open.close(index, bulk, |body| packer.pack(body));
+        let encoding = self.parts.plan.config.loki.encoding;
+        let batch = tenant
+            .open
+            .close(index, bulk, |body| packer.pack(body, encoding));
         tenant.sent(bulk);
         // Times that we have given must be the same when it is sent again.
         if times {
@@ -545,69 +360,18 @@ impl Reader {
         match self.parts.store.write(&self.writer.finish()) {
             Ok(()) => {
                 self.dirty = false;
+                if std::mem::take(&mut self.unkept) {
+                    tracing::info!("the checkpoint is written again");
+                }
                 self.parts.metrics.checkpoints.inc();
             }
             Err(error) => {
                 self.parts.metrics.checkpoint_failures.inc();
                 self.parts.metrics.say(format!("checkpoint: {error}"));
-                tracing::error!(%error, "the checkpoint cannot be written; after a restart logs are sent twice");
-            }
-        }
-    }
-}
-
-fn lag_of(found: &Found, now: i64) -> Lag {
-    let (namespace, pod, container) = match &found.kind {
-        Kind::Pod {
-            namespace,
-            pod,
-            container,
-            ..
-        } => (namespace.clone(), pod.clone(), container.clone()),
-        Kind::Docker { id } => (String::new(), String::new(), id.clone()),
-        Kind::Plain { .. } => (String::new(), String::new(), found.key.clone()),
-    };
-    Lag {
-        namespace,
-        pod,
-        container,
-        caught_up: now.into(),
-        ..Lag::default()
-    }
-}
-
-/// Writes the structured metadata of files that have none yet.
-fn describe(source: &mut Source, told: &Shared) {
-    if source.settled.is_none() {
-        return;
-    }
-    for file in source
-        .files
-        .iter_mut()
-        .filter(|file| file.metadata.is_empty() && !file.ended)
-    {
-        let out = &mut file.metadata;
-        match &source.kind {
-            Kind::Pod { uid, container, .. } => {
-                let restart = file.order.restart;
-                encode::pair(out, "pod_uid", uid);
-                let id = told.with(|told| told.pods.get(uid)?.container_id(container, restart));
-                if let Some(id) = id {
-                    encode::pair(out, "container_id", &id);
+                if !std::mem::replace(&mut self.unkept, true) {
+                    tracing::error!(%error, "the checkpoint cannot be written; after a restart logs are sent twice");
                 }
-                let path = source.folder.join(format!("{restart}.log"));
-                encode::pair(out, "filename", &path.to_string_lossy());
-                encode::pair(out, "restart", &restart.to_string());
             }
-            Kind::Docker { id } => {
-                encode::pair(out, "container_id", id);
-                let path = source.folder.join(format!("{id}-json.log"));
-                encode::pair(out, "filename", &path.to_string_lossy());
-            }
-            Kind::Plain { .. } => debug_assert!(
-                !name(&file.path).is_empty() || file.gone,
-                "a file has a name"
-            ),
         }
     }
 }

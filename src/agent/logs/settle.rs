@@ -81,6 +81,18 @@ pub fn settle(source: &Source, plan: &Plan, told: &Shared, node: Option<&str>) -
                 ..Settled::default()
             })
         }
+        Kind::Journal => {
+            let mut pairs = common(&plan.config, node);
+            pairs.push(("job".into(), "systemd-journal".into()));
+            let text = text(&pairs);
+            Some(Settled {
+                labels: [(pairs.clone(), text.clone()), (pairs, text)],
+                stages: plan.stages(None),
+                tenant: plan.tenant(None),
+                units: plan.config.journal.clone().unwrap_or_default().units,
+                ..Settled::default()
+            })
+        }
     }
 }
 
@@ -122,6 +134,7 @@ fn of_pod(names: &Names<'_>, known: &Known, plan: &Plan) -> Settled {
         stages: plan.stages(Some(&fits)),
         tenant: plan.tenant(Some(names.namespace)),
         rate: pods.limit.map(|limit| limit.bytes_per_second),
+        units: Vec::new(),
         excluded: !included || pods.exclude.iter().any(fits),
     }
 }

@@ -7,6 +7,8 @@ use std::time::Instant;
 
 use regex::bytes::Regex;
 
+use super::discover::Found;
+use super::identity::FileId;
 use super::join::Joiner;
 use super::metrics::Lag;
 use super::stage::Stages;
@@ -39,6 +41,8 @@ pub enum Kind {
         /// Which part of the configuration it is of.
         config: usize,
     },
+    /// A file of the systemd journal.
+    Journal,
 }
 
 /// What is settled before the first line is sent, and stays.
@@ -58,6 +62,8 @@ pub struct Settled {
     pub rate: Option<u64>,
     /// Whether it is left out.
     pub excluded: bool,
+    /// Units of the journal that are sent; none: all.
+    pub units: Vec<String>,
 }
 
 /// Files that are read as one.
@@ -71,6 +77,8 @@ pub struct Source {
     pub folder: PathBuf,
     /// What it is of.
     pub kind: Kind,
+    /// Folders that its files may be in.
+    pub within: Arc<[PathBuf]>,
     /// Labels and the like, once they are settled.
     pub settled: Option<Settled>,
     /// The label `app` that an earlier run has settled.
@@ -91,6 +99,12 @@ pub struct Source {
     pub allowance: f64,
     /// What it lags behind, shown to others.
     pub lag: Arc<Lag>,
+    /// The watch on its folder; none when it must be looked at.
+    pub watch: Option<i32>,
+    /// Whether something has changed in its folder since it was read to the end.
+    pub hinted: bool,
+    /// Whether the agent has never read anything like it.
+    pub fresh: bool,
     /// Whether its last turn has changed anything.
     pub moved: bool,
     /// What waits to be whole.
@@ -116,12 +130,13 @@ pub struct Mark {
 
 impl Source {
     /// A source without files.
-    pub fn new(id: u32, key: String, folder: PathBuf, kind: Kind, lag: Arc<Lag>) -> Self {
+    pub fn new(id: u32, found: &Found, lag: Arc<Lag>) -> Self {
         Self {
             id,
-            key,
-            folder,
-            kind,
+            key: found.key.clone(),
+            folder: found.folder.clone(),
+            kind: found.kind.clone(),
+            within: found.within.clone(),
             settled: None,
             app: None,
             files: Vec::new(),
@@ -132,6 +147,9 @@ impl Source {
             queued: false,
             allowance: 0.0,
             moved: false,
+            fresh: false,
+            watch: None,
+            hinted: true,
             lag,
             joiners: Default::default(),
             clock: Clock::default(),
@@ -196,11 +214,29 @@ impl Source {
 
     /// Whether there is nothing left that could be read or waited for.
     pub fn over(&self) -> bool {
-        self.gone && self.files.is_empty() && self.outstanding == 0
+        let excluded = self
+            .settled
+            .as_ref()
+            .is_some_and(|settled| settled.excluded);
+        self.gone && self.outstanding == 0 && (excluded || self.files.is_empty())
+    }
+
+    /// Whether nothing happens to it but what the kernel would tell.
+    pub fn is_calm(&self) -> bool {
+        let calm = |file: &Tail| {
+            file.ended || (file.aside.is_none() && !file.gone && file.input.is_some())
+        };
+        self.watch.is_some()
+            && !self.hinted
+            && self.joiners.iter().all(Joiner::is_empty)
+            && self.files.iter().all(calm)
     }
 
     /// Whether a turn would find something to do.
     pub fn wants(&mut self, now: Instant) -> bool {
+        if self.kind == Kind::Journal {
+            return self.wants_journal();
+        }
         if !self.joiners.iter().all(Joiner::is_empty) {
             return true;
         }
@@ -216,16 +252,33 @@ impl Source {
                 file.size = size;
                 size != file.seen || file.complete(now)
             }
+            None if !file.compressed => {
+                let known = std::fs::metadata(&file.path);
+                known.is_ok_and(|it| it.len() != file.seen || FileId::from(&it) != file.record.id)
+                    || file.complete(now)
+            }
             _ => true,
         }
     }
 
     /// Tells others how far it lags behind.
     pub fn lag(&self, now: i64) {
-        let bytes = self.files.iter().map(Tail::lag).sum();
+        let mut bytes: u64 = self.files.iter().map(Tail::lag).sum();
+        if self.kind == Kind::Journal {
+            // Entries are counted instead; a journal takes about so many bytes for each.
+            bytes *= 500;
+        }
         self.lag.bytes.store(bytes, Ordering::Relaxed);
         if bytes == 0 {
             self.lag.caught_up.store(now, Ordering::Relaxed);
         }
+    }
+
+    /// Lets go of files that are delivered, where no batch will come back to say so.
+    pub fn sweep(&mut self) {
+        self.files.retain_mut(|file| {
+            file.record.finished = file.finished();
+            !(file.gone && file.record.finished)
+        });
     }
 }

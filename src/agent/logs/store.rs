@@ -17,15 +17,11 @@ pub struct Store {
 }
 
 impl Store {
-    /// A store in a folder, which is made where it is missing.
-    ///
-    /// # Errors
-    /// When it cannot be made.
-    pub fn open(folder: &Path) -> io::Result<Self> {
-        fs::create_dir_all(folder)?;
-        Ok(Self {
+    /// A store in a folder.
+    pub fn open(folder: &Path) -> Self {
+        Self {
             folder: folder.to_owned(),
-        })
+        }
     }
 
     /// The last checkpoint, or the one before where that is torn. What could not be used is logged:
@@ -62,7 +58,13 @@ impl Store {
     pub fn write(&self, bytes: &[u8]) -> io::Result<()> {
         let next = self.folder.join(NEXT);
         let current = self.folder.join(CURRENT);
-        let mut file = File::create(&next)?;
+        let mut file = match File::create(&next) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                fs::create_dir_all(&self.folder)?;
+                File::create(&next)?
+            }
+            created => created?,
+        };
         file.write_all(bytes)?;
         file.sync_data()?;
         match fs::rename(&current, self.folder.join(PREVIOUS)) {
@@ -88,7 +90,7 @@ mod tests {
     #[test]
     fn a_damaged_checkpoint_is_replaced_by_the_one_before() {
         let folder = tempfile::tempdir().unwrap();
-        let store = Store::open(&folder.path().join("state")).unwrap();
+        let store = Store::open(&folder.path().join("state"));
         assert_eq!(store.load(), Saved::default());
         store.write(&checkpoint("a")).unwrap();
         store.write(&checkpoint("b")).unwrap();

@@ -2,12 +2,14 @@
 
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use super::checkpoint::FileRecord;
 use super::identity::{FIRST_BYTES, Print};
 use super::input::Input;
+use super::journal::Journal;
 use super::names::Order;
 
 /// How long a file that was put aside is still read: its writer may not have noticed yet.
@@ -28,6 +30,8 @@ pub struct Tail {
     pub compressed: bool,
     /// The file, while it is open.
     pub input: Option<Input>,
+    /// The journal, while it is open.
+    pub journal: Option<Box<Journal>>,
     /// The byte at which the next line begins.
     pub read: u64,
     /// Whether that is inside a line whose beginning was cut off.
@@ -48,6 +52,10 @@ pub struct Tail {
     pub ended: bool,
     /// Structured metadata of its entries, as it is sent.
     pub metadata: Vec<u8>,
+    /// Folders that it may be in.
+    pub within: Arc<[PathBuf]>,
+    /// Whether it could not be read the last time.
+    pub failing: bool,
 }
 
 /// What an opened file turned out to be.
@@ -72,14 +80,15 @@ pub enum Grown {
 
 impl Tail {
     /// A file as it was left, or a new one.
-    pub fn new(serial: u64, path: PathBuf, record: FileRecord) -> Self {
+    pub fn new(path: PathBuf, record: FileRecord, within: Arc<[PathBuf]>) -> Self {
         let done = record.done;
         Self {
-            serial,
+            serial: serial(),
             path,
             order: Order::default(),
             compressed: false,
             input: None,
+            journal: None,
             read: done[0].min(done[1]),
             inside: record.inside,
             time: record.time,
@@ -90,6 +99,8 @@ impl Tail {
             gone: false,
             ended: record.finished,
             metadata: Vec::new(),
+            within,
+            failing: false,
             record,
         }
     }
@@ -102,7 +113,7 @@ impl Tail {
         if self.input.is_some() {
             return Ok(Opened::Same);
         }
-        let input = Input::open(&self.path, self.compressed)?;
+        let input = Input::open(&self.path, self.compressed, &self.within)?;
         let (id, size) = input.look()?;
         if id != self.record.id || !input.fits(&self.record.print)? {
             return Ok(Opened::Other);

@@ -37,7 +37,11 @@ impl Source {
         let Some(settled) = self.settled.take() else {
             return false;
         };
-        let more = self.turn_settled(&settled, work, limit, &mut budget, counts);
+        let more = if self.kind == Kind::Journal {
+            self.journal_turn(&settled, work, limit, budget, counts)
+        } else {
+            self.turn_settled(&settled, work, limit, &mut budget, counts)
+        };
         self.settled = Some(settled);
         more
     }
@@ -51,24 +55,27 @@ impl Source {
         counts: &Metrics,
     ) -> bool {
         while let Some(index) = self.files.iter().position(|file| !file.ended) {
-            if *budget == 0 {
+            if *budget == 0 || work.made.is_full() {
                 return true;
             }
             match self.read(index, settled, work, limit, budget, counts) {
                 Ok(Reached::Middle) => continue,
                 Ok(Reached::End) => self.files[index].seen = self.files[index].size,
                 Err(error) => {
-                    counts.failed(&self.files[index].path, &error);
-                    if self.files[index].compressed || error.kind() == io::ErrorKind::NotFound {
-                        // There is no other copy of it.
-                        let file = &mut self.files[index];
-                        counts.lost("unreadable", file.size.saturating_sub(file.read));
-                        file.ended = true;
-                        self.moved = true;
-                        file.input = None;
-                        continue;
+                    let file = &mut self.files[index];
+                    if !std::mem::replace(&mut file.failing, true) {
+                        counts.failed(&file.path, &error);
                     }
-                    return false;
+                    let hopeless = file.compressed || error.kind() == io::ErrorKind::NotFound;
+                    if !hopeless {
+                        return false;
+                    }
+                    // There is no other copy of it.
+                    counts.lost("unreadable", file.size.saturating_sub(file.read));
+                    file.ended = true;
+                    file.input = None;
+                    self.moved = true;
+                    continue;
                 }
             }
             if !self.files[index].complete(work.now) {
@@ -86,6 +93,11 @@ impl Source {
         // A last line without its end.
         if let Some(input) = &mut file.input {
             let length = input.read(file.read, &mut work.buffer).unwrap_or(0);
+            let rest = work.buffer.get(..length).unwrap_or_default();
+            if memchr(b'\n', rest).is_some() {
+                // Written just now: it is read as the rest was.
+                return;
+            }
             if length > 0 {
                 self.block(index, length, false, settled, work, limit);
             }
@@ -121,6 +133,7 @@ impl Source {
                 "another file has its name",
             ));
         }
+        file.failing = false;
         match file.look()? {
             Grown::Nothing => return Ok(Reached::End),
             Grown::More => {}

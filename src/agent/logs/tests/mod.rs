@@ -1,5 +1,6 @@
 //! The pipeline from files to a receiver.
 
+mod allocation;
 mod receiver;
 
 use std::collections::BTreeMap;
@@ -16,7 +17,8 @@ use super::Logs;
 use crate::agent::config::{Live, Source};
 use crate::agent::roots::Roots;
 use crate::api::agent_config::{
-    DockerLogsConfig, FileLogsConfig, LogsConfig, LokiConfig, PodLogsConfig,
+    AgentConfig, DockerLogsConfig, FileLogsConfig, LogsConfig, LokiConfig, Pattern, PodLogsConfig,
+    StageConfig,
 };
 use receiver::Receiver;
 
@@ -29,9 +31,19 @@ struct Running {
 
 impl Running {
     fn start(config: LogsConfig) -> Self {
+        let file = Path::new(&config.state).with_file_name("agent.yaml");
+        write(&file, &config);
+        let source = Source {
+            path: Some(file),
+            ..Source::default()
+        };
+        Self::with(config, source)
+    }
+
+    fn with(config: LogsConfig, source: Source) -> Self {
         let stop = CancellationToken::new();
         let (stopped, registry) = (stop.clone(), Registry::new());
-        let live = Arc::new(Live::load(Source::default(), &Registry::new()).unwrap());
+        let live = Arc::new(Live::load(source, &Registry::new()).unwrap());
         let roots = Roots {
             proc: "/proc".into(),
             sys: "/sys".into(),
@@ -119,6 +131,17 @@ fn append(path: &Path, text: &str) {
         .open(path)
         .unwrap();
     file.write_all(text.as_bytes()).unwrap();
+}
+
+/// Puts a configuration in place.
+fn write(file: &Path, logs: &LogsConfig) {
+    let config = AgentConfig {
+        logs: Some(logs.clone()),
+        ..AgentConfig::default()
+    };
+    let next = file.with_extension("next");
+    fs::write(&next, serde_json::to_string(&config).unwrap()).unwrap();
+    fs::rename(next, file).unwrap();
 }
 
 /// A line of the kubelet's files; `number` is its time and its text.
@@ -341,4 +364,63 @@ fn plain_files_and_docker_are_read_and_a_double_has_the_same_time() {
         docker.labels,
         r#"{app="web", container="web", job="docker/web", node_name="node-1", stream="stderr"}"#
     );
+}
+
+#[test]
+fn a_changed_configuration_is_taken_over_and_no_offset_is_lost() {
+    let host = Host::new();
+    let file = host.path("agent.yaml");
+    let log = format!("{POD}/0.log");
+    host.append(&log, &(0..10).map(cri).collect::<String>());
+    let running = Running::start(host.config());
+    expect(&host, &lines(0..10));
+    // Elsewhere, with another label and a stage.
+    let other = Receiver::start();
+    let mut changed = host.config();
+    changed.loki.url = other.url();
+    changed.labels = [("cluster".to_owned(), "one".to_owned())].into();
+    changed.stages = vec![StageConfig::Drop(Pattern {
+        pods: None,
+        pattern: "line 12$".into(),
+    })];
+    write(&file, &changed);
+    let begin = Instant::now();
+    let mut next = 10;
+    while other.count() == 0 {
+        assert!(
+            begin.elapsed() < Duration::from_secs(30),
+            "the change is followed"
+        );
+        std::thread::sleep(Duration::from_millis(500));
+        host.append(&log, &cri(next));
+        next += 1;
+    }
+    host.append(
+        &log,
+        "2026-11-22T10:00:00Z stdout F line 12\n2026-11-22T10:00:00Z stdout F last\n",
+    );
+    while !other.folded().iter().any(|entry| entry.line == "last") {
+        assert!(begin.elapsed() < Duration::from_secs(60), "lines go on");
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    assert!(
+        other
+            .folded()
+            .iter()
+            .all(|entry| entry.labels.contains("cluster=\"one\""))
+    );
+    assert!(running.value("masthead_agent_log_dropped_entries_total") > 0.5);
+    // Every line once, here or there, but for those that the stage left out.
+    let mut all: Vec<String> = Vec::new();
+    for receiver in [&host.receiver, &other] {
+        all.extend(receiver.folded().into_iter().map(|entry| entry.line));
+    }
+    assert_eq!(
+        all.len(),
+        host.receiver.count() + other.count(),
+        "nothing was sent twice"
+    );
+    for line in lines(0..next).iter().filter(|line| *line != "line 12") {
+        assert!(all.contains(line), "{line}");
+    }
 }
