@@ -47,6 +47,8 @@ fn args() -> AgentArgs {
         sys: "/sys".into(),
         rootfs: "/".into(),
         node_name: None,
+        loki: None,
+        state: None,
     }
 }
 

@@ -6,10 +6,11 @@
 //! :8081 / ─► page ─► the figures of all gathers' last minutes
 //! :9187 /metrics /probe?target= ─► postgres (single flight) ─► PostgreSQL
 //! :9110 /livez /readyz /metrics ─► admin
+//! log files, journal ─► logs ─► Loki
 //! ```
 //!
-//! Nothing is read but when somebody asks: an agent that is not scraped does not run. What the API
-//! server and Docker tell about containers comes by itself.
+//! Metrics are read when somebody asks and never else: an agent that is not scraped and ships no
+//! logs does not run. What the API server and Docker tell about containers comes by itself.
 
 mod collector;
 mod config;
@@ -23,6 +24,7 @@ pub mod fuzz;
 mod host;
 pub mod landlock;
 mod limit;
+pub mod logs;
 mod metrics;
 mod node;
 mod page;
@@ -31,6 +33,7 @@ mod roots;
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use anyhow::Context;
@@ -66,6 +69,30 @@ pub async fn run(args: AgentArgs, stop: CancellationToken) -> anyhow::Result<()>
     Agent::bind(args).await?.serve(stop).await
 }
 
+/// The folders that the agent writes to: where it keeps how far logs are delivered, if it ships
+/// any. They are made here, since a locked agent could not.
+pub fn writable(args: &AgentArgs) -> Vec<PathBuf> {
+    // A wrong configuration is told when it is read for use.
+    let config = args.source().load().ok();
+    let state = config
+        .and_then(|config| config.logs)
+        .map(|logs| PathBuf::from(logs.state));
+    let state = state
+        .into_iter()
+        .filter(|state| std::fs::create_dir_all(state).is_ok());
+    state.collect()
+}
+
+impl AgentArgs {
+    fn source(&self) -> config::Source {
+        config::Source {
+            path: self.config.clone(),
+            loki: self.loki.clone(),
+            state: self.state.clone(),
+        }
+    }
+}
+
 /// An agent whose configuration is read and whose addresses are bound.
 #[derive(Debug)]
 pub struct Agent {
@@ -76,6 +103,8 @@ pub struct Agent {
     containers: Option<(Endpoint, Arc<Containers>, Arc<Page>)>,
     /// None when it leaves PostgreSQL out.
     postgres: Option<(Endpoint, Arc<Postgres>)>,
+    /// None when it ships no logs.
+    logs: Option<logs::Logs>,
     node_name: Option<String>,
 }
 
@@ -93,7 +122,7 @@ impl Agent {
     /// When the configuration is wrong or an address cannot be bound.
     pub async fn bind(args: AgentArgs) -> anyhow::Result<Self> {
         let registry = Registry::new();
-        let live = Arc::new(config::Live::load(args.config.as_deref(), &registry)?);
+        let live = Arc::new(config::Live::load(args.source(), &registry)?);
         let config = live.current();
         telemetry::build_info(&registry)?;
         landlock::register(&registry)?;
@@ -129,12 +158,27 @@ impl Agent {
             None => None,
         };
         let postgres = if config.postgres.is_some() {
-            let postgres = Postgres::new(live.clone(), roots.rootfs);
+            let postgres = Postgres::new(live.clone(), roots.rootfs.clone());
             let router = postgres_router(postgres.clone());
             let endpoint = Endpoint::bind("--postgres-address", args.postgres_address, router);
             Some((endpoint.await?, postgres))
         } else {
             None
+        };
+        let told = containers
+            .as_ref()
+            .filter(|(_, it, _)| it.watches())
+            .map(|(_, it, _)| it.told());
+        let logs = match config.logs.clone() {
+            Some(config) => Some(logs::Logs::new(
+                config,
+                live,
+                roots,
+                told,
+                args.node_name.clone(),
+                &registry,
+            )?),
+            None => None,
         };
         // All addresses are bound before any is served, so who can ask finds it ready.
         let router = admin::router(Readiness::default(), registry);
@@ -144,8 +188,14 @@ impl Agent {
             node,
             containers,
             postgres,
+            logs,
             node_name: args.node_name,
         })
+    }
+
+    /// Where the state of the log pipeline can be seen, if there is one.
+    pub fn logs(&self) -> Option<logs::Status> {
+        self.logs.as_ref().map(logs::Logs::status)
     }
 
     /// Where the node's metrics are served, if they are.
@@ -202,7 +252,19 @@ impl Agent {
             let (served, ()) = tokio::join!(endpoint.serve(stop.clone()), follow);
             served
         };
-        tokio::try_join!(node, containers, postgres, self.admin.serve(stop.clone()))?;
+        let logs = async {
+            match self.logs {
+                Some(logs) => logs.run(stop.clone()).await,
+                None => Ok(()),
+            }
+        };
+        tokio::try_join!(
+            node,
+            containers,
+            postgres,
+            logs,
+            self.admin.serve(stop.clone())
+        )?;
         Ok(())
     }
 }

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 pub use node::*;
 
+use super::agent_logs::AgentLogsSpec;
 use super::agent_postgres::PostgresCollectorSpec;
 use super::value::{LabelValue, ObjectName, Resources};
 
@@ -28,6 +29,9 @@ pub struct AgentSpec {
     /// PostgreSQL's metrics, as postgres_exporter names them; none when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub postgres: Option<PostgresCollectorSpec>,
+    /// The log lines of every container and of the node, to Loki.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub logs: Option<AgentLogsSpec>,
     /// 64Mi reserved and 128Mi at most when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub resources: Option<Resources>,

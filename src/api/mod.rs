@@ -7,6 +7,8 @@
 pub mod agent;
 pub mod agent_config;
 #[cfg(feature = "controller")]
+pub mod agent_logs;
+#[cfg(feature = "controller")]
 pub mod agent_postgres;
 #[cfg(feature = "controller")]
 pub mod alerting;
@@ -16,6 +18,8 @@ pub mod component;
 pub mod defaults;
 #[cfg(feature = "controller")]
 pub mod discovery;
+#[cfg(feature = "controller")]
+pub mod external_loki;
 #[cfg(feature = "controller")]
 pub mod rule;
 #[cfg(feature = "controller")]

@@ -9,6 +9,7 @@ use super::{
     agent::AgentSpec,
     alerting::AlertingSpec,
     discovery::DiscoverySpec,
+    external_loki::ExternalLokiSpec,
     status::StackStatus,
     value::{
         Duration, ImageReference, ImageVersion, Quantity, Resources, Scheduling, SecretKeyRef,
@@ -164,6 +165,7 @@ pub struct BasicAuth {
 /// Loki.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
+#[x_kube(validation = Rule::new("!has(self.external) || !(has(self.image) || has(self.version) || has(self.retention) || has(self.storage) || has(self.resources))").message("external replaces the stack's own Loki: image, version, retention, storage and resources are for that one"))]
 pub struct LogsSpec {
     /// Whether there is a Loki; true when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -174,6 +176,9 @@ pub struct LogsSpec {
     /// The version of Loki, such as 3.7.6; 3.0.0 or newer.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub version: Option<ImageVersion>,
+    /// A Loki that runs elsewhere, in place of the stack's own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub external: Option<ExternalLokiSpec>,
     /// How long lines are kept, one day at least; 30d when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub retention: Option<Duration>,

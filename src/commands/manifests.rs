@@ -16,7 +16,7 @@ use serde_json::Value;
 
 use super::{located::Located, schema};
 use crate::{
-    api::{self, rule::AlertRule, stack::MonitoringStack},
+    api::{self, defaults, rule::AlertRule, stack::MonitoringStack},
     resolve::{
         Inputs,
         model::{Operator, SecretValue, Server},
@@ -252,6 +252,7 @@ impl Manifests {
                 role_prefix: "masthead".into(),
                 cluster_domain: "cluster.local".into(),
                 cluster_wide: true,
+                host_logs: Some(defaults::HOST_LOGS.to_owned()),
             },
             server: Server {
                 policy_v1: true,

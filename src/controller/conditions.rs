@@ -52,6 +52,8 @@ pub mod reason {
     pub const PODS_REFUSED: &str = "PodsRefused";
     /// The processes do not run the wanted configuration.
     pub const CONFIG_NOT_LOADED: &str = "ConfigNotLoaded";
+    /// The component runs elsewhere, and is not Masthead's.
+    pub const EXTERNAL: &str = "External";
     /// Nothing is under way.
     pub const SETTLED: &str = "Settled";
     /// The specification says to leave everything as it is.

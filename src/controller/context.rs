@@ -65,6 +65,7 @@ impl Context {
                 role_prefix: args.role_prefix.clone(),
                 cluster_domain: args.cluster_domain.clone(),
                 cluster_wide: args.watch_namespaces.is_empty(),
+                host_logs: Some(args.agent_host_logs.clone()).filter(|folder| !folder.is_empty()),
             },
             applier: Applier::new(client.clone(), discovery.clone(), memory.clone()),
             backends: Backends::new(client.clone(), in_cluster),

@@ -73,6 +73,7 @@ pub fn stack_status(
         facts.degraded(&verdicts),
     ];
     says.extend(verdicts.into_iter().map(|(_, says)| says));
+    says.extend(facts.external_loki());
     StackStatus {
         observed_generation: generation,
         conditions: conditions(old, says, generation, now),
@@ -246,6 +247,14 @@ impl Facts<'_> {
         Says::yes(DEGRADED, reason::PROBLEMS_FOUND, tell(&problems))
     }
 
+    /// A Loki that runs elsewhere is nobody's component; that it is there to be used still shows.
+    fn external_loki(&self) -> Option<Says> {
+        let external = self.resolution.stack.external_loki.as_ref()?;
+        let message = format!("lines go to {}, which runs elsewhere", external.url);
+        let type_ = Component::Loki.condition();
+        Some(Says::yes(type_, reason::EXTERNAL, message))
+    }
+
     fn rule_counts(&self) -> RuleCounts {
         let rules = &self.resolution.rules;
         let rejected = rules.iter().filter(|verdict| verdict.file.is_none());
@@ -266,7 +275,10 @@ impl Facts<'_> {
         let rules = self.rule_counts();
         Summary {
             metrics: pods(Component::Prometheus),
-            logs: pods(Component::Loki),
+            logs: match &self.resolution.stack.external_loki {
+                Some(_) => "external".into(),
+                None => pods(Component::Loki),
+            },
             dashboards: pods(Component::Grafana),
             alerting: match &self.resolution.stack.prometheus {
                 Some(prometheus) if !prometheus.alertmanagers.is_empty() => "external".into(),

@@ -5,10 +5,12 @@ use std::collections::BTreeMap;
 use crate::api::rule::AlertRule;
 
 mod agent;
+mod agent_logs;
 mod alerting;
 mod dashboards;
 mod discovery;
 pub mod duration;
+pub mod external_loki;
 mod http;
 mod image;
 mod logs;

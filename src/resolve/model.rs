@@ -7,7 +7,7 @@ use std::{
 };
 
 use crate::api::{
-    agent_config::AgentConfig,
+    agent_config::{AgentConfig, Encoding},
     component::Component,
     value::{Toleration, WhenDeleted},
 };
@@ -38,6 +38,8 @@ pub struct Stack {
     pub alertmanager: Option<Alertmanager>,
     /// Loki, if enabled.
     pub loki: Option<Loki>,
+    /// The Loki that runs elsewhere, if there is one.
+    pub external_loki: Option<ExternalLoki>,
     /// Grafana, if enabled.
     pub grafana: Option<Grafana>,
     /// The agent, if enabled.
@@ -66,6 +68,9 @@ pub struct Operator {
     pub cluster_domain: String,
     /// Whether the operator may bind cluster-wide roles (no `watchNamespaces`).
     pub cluster_wide: bool,
+    /// The folder of the nodes below which stacks may have log files shipped; none: no files and
+    /// no journal.
+    pub host_logs: Option<String>,
 }
 
 /// What the API server can store, by discovery.
@@ -210,6 +215,30 @@ pub struct Loki {
     pub alertmanager_urls: Vec<String>,
     /// Where people reach Grafana, for the links of alerts.
     pub grafana_link: Option<String>,
+}
+
+/// A Loki that runs elsewhere. Its secrets are files of whoever talks to it, by the names in
+/// [`external_loki`](super::external_loki).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ExternalLoki {
+    /// Its address.
+    pub url: String,
+    /// The tenant of everything that `tenants` does not name.
+    pub tenant: Option<String>,
+    /// Tenants by namespace.
+    pub tenants: BTreeMap<String, String>,
+    /// The user of basic authentication.
+    pub user: Option<String>,
+    /// Whether there is a bearer token.
+    pub token: bool,
+    /// Whether there are certificates of the trusted authorities.
+    pub ca: bool,
+    /// Whether there is a client's certificate with its key.
+    pub certificate: bool,
+    /// How lines are sent.
+    pub encoding: Encoding,
+    /// Secret values by file name; one that is missing may yet come.
+    pub secrets: BTreeMap<String, SecretValue>,
 }
 
 /// Grafana.

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Inputs, model::SecretValue, postgres, problem::Problem};
+use super::{Inputs, external_loki, model::SecretValue, postgres, problem::Problem};
 use crate::api::{
     alerting::{external::External, receiver::Receiver},
     stack::MonitoringStack,
@@ -50,6 +50,7 @@ pub fn references(stack: &MonitoringStack) -> BTreeSet<String> {
     {
         add(&admin.name.0);
     }
+    names.extend(external_loki::secret_names(spec));
     names
 }
 

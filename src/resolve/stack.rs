@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 use kube::ResourceExt;
 
 use super::{
-    Inputs, Resolution, agent, alerting, dashboards, logs, metrics, model::Stack, problem::Problem,
-    rules, secrets,
+    Inputs, Resolution, agent, alerting, dashboards, external_loki, logs, metrics, model::Stack,
+    problem::Problem, rules, secrets,
 };
 use crate::api::{
     component::Component,
@@ -42,6 +42,7 @@ pub fn resolve(stack: &MonitoringStack, inputs: &Inputs) -> Result<Resolution, V
     let agent = parts.take(Component::Agent, spec, |problems| {
         agent::resolve(spec, &namespace, inputs, problems)
     });
+    let external_loki = external_loki::resolve(spec, inputs, &mut parts.problems);
     Ok(Resolution {
         stack: Stack {
             name: stack.name_any(),
@@ -52,6 +53,7 @@ pub fn resolve(stack: &MonitoringStack, inputs: &Inputs) -> Result<Resolution, V
             prometheus,
             alertmanager,
             loki,
+            external_loki,
             grafana,
             agent,
             held: parts.held,
@@ -108,7 +110,10 @@ fn enabled(component: Component, spec: &MonitoringStackSpec) -> bool {
         // Alerts go to those outside, so the stack has none of its own.
         Component::Alertmanager if alerting::external::is_used(spec) => Some(false),
         Component::Alertmanager => spec.alerting.as_ref().and_then(|it| it.enabled),
-        Component::Loki => spec.logs.as_ref().and_then(|it| it.enabled),
+        Component::Loki => spec.logs.as_ref().and_then(|it| match it.external {
+            Some(_) => Some(false),
+            None => it.enabled,
+        }),
         Component::Grafana => spec.dashboards.as_ref().and_then(|it| it.enabled),
         Component::Agent => spec.agent.as_ref().and_then(|it| it.enabled),
     }
@@ -139,4 +144,6 @@ fn check_name(name: &str) -> Result<(), Vec<Problem>> {
 }
 
 #[cfg(test)]
-pub mod tests;
+pub mod fixture;
+#[cfg(test)]
+mod tests;

@@ -11,10 +11,20 @@
     reason = "a test fails by panicking"
 )]
 
+#[path = "../support/loki/mod.rs"]
+#[allow(
+    dead_code,
+    unused_imports,
+    clippy::let_underscore_must_use,
+    reason = "shared with the tests of logs"
+)]
+mod loki;
+
 mod faults;
 mod steps;
 mod steps_containers;
 mod steps_discovery;
+mod steps_logs;
 mod support;
 
 use support::Cluster;
@@ -42,6 +52,7 @@ async fn a_stack_on_a_real_cluster_does_what_its_users_expect() {
     steps_containers::a_known_load_shows_its_figures(&cluster).await;
     steps::status_tells_what_runs(&cluster).await;
     steps_discovery::what_asks_is_scraped_and_what_cannot_be_says_why(&cluster).await;
+    steps_logs::every_line_of_a_pod_that_the_kubelet_rotates_is_shipped(&cluster).await;
     steps::drift_is_put_back(&cluster).await;
     steps::a_reloadable_field_rolls_nothing(&cluster).await;
     steps::a_flag_rolls_its_own_component_only(&cluster).await;

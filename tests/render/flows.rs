@@ -114,7 +114,8 @@ fn series_about_other_pods_carry_no_label_of_their_own_target() {
 #[test]
 fn what_the_agent_does_not_gather_is_not_scraped_and_not_allowed() {
     let mut stack = stack::minimal();
-    stack.agent.as_mut().unwrap().config.containers = None;
+    let config = &mut stack.agent.as_mut().unwrap().config;
+    (config.containers, config.logs) = (None, None);
     let prometheus = view::config(&stack, "main-prometheus", "prometheus.yml");
     let jobs = prometheus["scrape_configs"].as_array().unwrap();
     assert!(jobs.iter().all(|job| job["job_name"] != "cadvisor"));

@@ -8,8 +8,10 @@ pub mod notify;
 use masthead::{
     api::{
         agent_config::{
-            AgentConfig, ContainersConfig, NodeConfig, PodsConfig, PostgresConfig,
-            PostgresDiscovery, PostgresLogin, PostgresQuery, PostgresTarget, SslMode, ValueKind,
+            AgentConfig, ContainersConfig, Encoding, FileLogsConfig, JournalConfig, LogsConfig,
+            NodeConfig, Pattern, PodLogsConfig, PodMatch, PodMultiline, PodsConfig, PostgresConfig,
+            PostgresDiscovery, PostgresLogin, PostgresQuery, PostgresTarget, RateLimit, SslMode,
+            StageConfig, ValueKind,
         },
         alerting::{Links, Severity},
         component::Component,
@@ -18,8 +20,9 @@ use masthead::{
         value::{Duration, TaintEffect, Toleration, TolerationOperator, WhenDeleted},
     },
     resolve::model::{
-        Agent, Alertmanager, ContainerResources, Discovery, Grafana, Loki, Namespaces, Operator,
-        Prometheus, RemoteWrite, RuleFile, SecretValue, Server, Stack, Version, Volume, Workload,
+        Agent, Alertmanager, ContainerResources, Discovery, ExternalLoki, Grafana, Loki,
+        Namespaces, Operator, Prometheus, RemoteWrite, RuleFile, SecretValue, Server, Stack,
+        Version, Volume, Workload,
     },
 };
 
@@ -35,6 +38,7 @@ pub fn minimal() -> Stack {
             role_prefix: "masthead".into(),
             cluster_domain: "cluster.local".into(),
             cluster_wide: true,
+            host_logs: Some("/var/log".into()),
         },
         server: Server {
             policy_v1: true,
@@ -58,6 +62,7 @@ pub fn minimal() -> Stack {
             alertmanager_urls: Vec::new(),
             grafana_link: None,
         }),
+        external_loki: None,
         grafana: Some(Grafana {
             workload: workload(Component::Grafana),
             admin_user: secret("admin"),
@@ -112,6 +117,7 @@ pub fn full() -> Stack {
             ("postgres.billing.username", "monitor"),
             ("postgres.billing.password", "hunter4"),
         ]);
+        agent.config.logs = Some(log_config());
     }
     for component in [
         Component::Prometheus,
@@ -134,6 +140,14 @@ pub fn full() -> Stack {
             }
         }
     }
+    stack
+}
+
+/// A stack whose lines go to a Loki that it does not run.
+pub fn external() -> Stack {
+    let mut stack = minimal();
+    stack.loki = None;
+    stack.external_loki = Some(external_loki());
     stack
 }
 
@@ -239,7 +253,11 @@ fn agent() -> Agent {
                 pods: Some(PodsConfig::default()),
                 ..ContainersConfig::default()
             }),
-            ..AgentConfig::default()
+            logs: Some(LogsConfig {
+                pods: Some(PodLogsConfig::default()),
+                ..LogsConfig::default()
+            }),
+            postgres: None,
         },
         secrets: BTreeMap::new(),
     }
@@ -275,6 +293,66 @@ pub fn postgres() -> PostgresConfig {
             ..PostgresQuery::default()
         }],
         ..PostgresConfig::default()
+    }
+}
+
+/// Logs that use what there is to use.
+fn log_config() -> LogsConfig {
+    let bot = PodMatch {
+        match_labels: [("app".to_owned(), "bot".to_owned())].into(),
+        ..PodMatch::default()
+    };
+    let kube_system = PodMatch {
+        namespaces: vec!["kube-system".into()],
+        ..PodMatch::default()
+    };
+    LogsConfig {
+        labels: [("cluster".to_owned(), "eu-1".to_owned())].into(),
+        pods: Some(PodLogsConfig {
+            exclude: vec![kube_system],
+            multiline: vec![PodMultiline {
+                pods: bot,
+                first_line: r"^\d{4}-\d\d-\d\d".into(),
+            }],
+            limit: Some(RateLimit {
+                bytes_per_second: 1 << 20,
+            }),
+            ..PodLogsConfig::default()
+        }),
+        files: vec![FileLogsConfig {
+            path: "/var/log/auth.log".into(),
+            labels: [("job".to_owned(), "auth".to_owned())].into(),
+            first_line: None,
+        }],
+        journal: Some(JournalConfig {
+            units: vec!["kubelet.service".into()],
+            ..JournalConfig::default()
+        }),
+        stages: vec![StageConfig::Drop(Pattern {
+            pods: None,
+            pattern: "healthz".into(),
+        })],
+        ..LogsConfig::default()
+    }
+}
+
+/// A Loki that runs elsewhere.
+pub fn external_loki() -> ExternalLoki {
+    ExternalLoki {
+        url: "https://loki.example.org/loki/api/v1/push".into(),
+        tenant: Some("shop".into()),
+        tenants: [("billing".to_owned(), "pay".to_owned())].into(),
+        user: Some("masthead".into()),
+        token: false,
+        ca: true,
+        certificate: true,
+        encoding: Encoding::Protobuf,
+        secrets: secrets([
+            ("loki-password", "hunter4"),
+            ("loki-ca.crt", "-----BEGIN CERTIFICATE-----"),
+            ("loki-client.crt", "-----BEGIN CERTIFICATE-----"),
+            ("loki-client.key", "-----BEGIN PRIVATE KEY-----"),
+        ]),
     }
 }
 

@@ -55,8 +55,11 @@ use metrics::Row;
 use plan::{Entry, Plan};
 use process::Processes;
 use text::{Kind, Labels, Text};
-use told::Shared;
 use tree::{Group, Open, Tree};
+
+pub use pod::Pod;
+pub use pods::follow as follow_pods;
+pub use told::{Shared, Watch};
 
 /// Limits change seldom and are a third of the files, so they are read again this often.
 const LIMITS_AGE: Duration = Duration::from_mins(1);
@@ -163,21 +166,23 @@ impl Containers {
         }))
     }
 
+    /// What is told about pods, for others who want it.
+    pub fn told(&self) -> Shared {
+        self.told.clone()
+    }
+
+    /// Whether the pods of a node are followed.
+    pub fn watches(&self) -> bool {
+        self.config.pods.is_some()
+    }
+
     /// Follows those who know the containers' names until `stop`; `node` is this node's name.
     pub async fn follow(self: Arc<Self>, node: Option<String>, stop: CancellationToken) {
         let labels = &self.config.labels;
         let pods = async {
             if let (Some(pods), Some(node)) = (&self.config.pods, node) {
-                match kube::Client::try_default().await {
-                    Ok(client) => {
-                        let namespace = pods.namespace.clone();
-                        pods::follow(self.told.clone(), client, node, namespace, labels.clone())
-                            .await;
-                    }
-                    Err(error) => {
-                        tracing::warn!(%error, "no way to the API server; pods have no names");
-                    }
-                }
+                let namespace = pods.namespace.clone();
+                pods::follow(self.told.clone(), node, namespace, labels.clone()).await;
             }
         };
         let docker = async {
@@ -332,28 +337,11 @@ impl Gatherer {
         let key = (group.path.clone(), group.inode);
         let buffer = &mut self.buffer;
         let now = Instant::now();
-<<<<<<< HEAD
-        let mut known = if let Some(mut known) = self.open.remove(&key) {
-            if now.duration_since(known.read) >= LIMITS_AGE {
-                known.limits = known.open.limits(buffer);
-                known.read = now;
-            }
-            known
-        } else {
-            let open = self.tree.as_ref()?.open(&group.path, &self.budget)?;
-            Known {
-                limits: open.limits(buffer),
-                open,
-                read: now,
-                round: 0,
-            }
-=======
         let known = self.known.remove(&key);
         let (open, limits) = known.map_or((None, None), |known| (known.open, Some(known.limits)));
         let mut open = match open {
             Some(open) => open,
             None => self.tree.as_ref()?.open(&group.path, &self.budget)?,
->>>>>>> page
         };
         let limits = limits
             .filter(|(_, read)| now.duration_since(*read) < LIMITS_AGE)

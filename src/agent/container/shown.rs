@@ -228,11 +228,7 @@ mod tests {
         assert_eq!(lines[0].values[4..6], [5.0, 6.0]);
         let waiting = lines.iter().find(|line| line.key == "u/side").unwrap();
         assert!(waiting.values[0].is_nan());
-<<<<<<< HEAD
         assert_eq!(waiting.values[8..9], [2.0]);
-=======
-        assert_eq!(waiting.values[8..], [2.0, 0.0]);
->>>>>>> page
         let labels = waiting.labels.as_str();
         assert!(
             labels.ends_with("state=\"waiting\",reason=\"CrashLoopBackOff\""),

@@ -3,6 +3,7 @@
 // The fields are called as in the files.
 #![allow(clippy::struct_field_names)]
 
+pub mod agent;
 pub mod alertmanager;
 pub mod annotated;
 pub mod grafana;

@@ -1,6 +1,6 @@
 use super::super::{
     Resolution, resolve,
-    stack::tests::{inputs, resolved, said, stack},
+    stack::fixture::{inputs, resolved, said, stack},
 };
 use crate::resolve::model::SecretValue;
 

@@ -23,6 +23,7 @@ fn inputs(cluster_wide: bool) -> Inputs {
             role_prefix: "masthead".into(),
             cluster_domain: "cluster.local".into(),
             cluster_wide,
+            host_logs: None,
         },
         server: Server {
             policy_v1: true,
