@@ -6,7 +6,7 @@ use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{alerting::Severity, status::RuleStatus, value::Duration};
+use super::{alerting::Severity, rule_test::RuleTest, status::RuleStatus, value::Duration};
 
 /// Alerts and recording rules that the stacks of this namespace evaluate.
 #[derive(CustomResource, Clone, Debug, Default, PartialEq, Serialize, Deserialize, KubeSchema)]
@@ -26,15 +26,12 @@ use super::{alerting::Severity, status::RuleStatus, value::Duration};
     printcolumn(name = "Engine", type_ = "string", json_path = ".spec.engine"),
     printcolumn(name = "Rules", type_ = "integer", json_path = ".status.rules"),
     printcolumn(
-        name = "Accepted",
-        type_ = "string",
-        json_path = ".status.conditions[?(@.type==\"Accepted\")].status"
-    ),
-    printcolumn(
         name = "Loaded",
         type_ = "string",
         json_path = ".status.conditions[?(@.type==\"Loaded\")].status"
     ),
+    printcolumn(name = "Health", type_ = "string", json_path = ".status.health"),
+    printcolumn(name = "Firing", type_ = "integer", json_path = ".status.firing"),
     printcolumn(
         name = "Age",
         type_ = "date",
@@ -59,6 +56,10 @@ pub struct AlertRuleSpec {
     /// The rules, evaluated in this order.
     #[schemars(length(min = 1, max = 100))]
     pub rules: Vec<RuleEntry>,
+    /// Unit tests of the rules in promtool's words, which `masthead check` runs; prometheus only.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 32))]
+    pub tests: Vec<RuleTest>,
 }
 
 /// Who evaluates a rule.

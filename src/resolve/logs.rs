@@ -1,8 +1,11 @@
 //! `spec.logs`: Loki.
 
-use std::collections::BTreeMap;
-
-use super::{duration, metrics, model::Loki, problem::Problem, workload::Common};
+use super::{
+    duration, metrics,
+    model::{Loki, RuleFiles},
+    problem::Problem,
+    workload::Common,
+};
 use crate::api::{
     component::Component,
     defaults,
@@ -12,7 +15,7 @@ use crate::api::{
 const DAY_MILLIS: u64 = 24 * 3_600_000;
 
 /// Resolves Loki.
-pub fn resolve(spec: &MonitoringStackSpec) -> Result<Loki, Problem> {
+pub fn resolve(spec: &MonitoringStackSpec, rule_files: RuleFiles) -> Result<Loki, Problem> {
     let default = LogsSpec::default();
     let logs = spec.logs.as_ref().unwrap_or(&default);
     let field = "spec.logs.retention";
@@ -34,7 +37,6 @@ pub fn resolve(spec: &MonitoringStackSpec) -> Result<Loki, Problem> {
         }
         .resolve()?,
         retention: format!("{}h", millis.div_ceil(3_600_000)),
-        // Rules over logs are judged, and refused, by `rules::problems`.
-        rule_files: BTreeMap::new(),
+        rule_files,
     })
 }

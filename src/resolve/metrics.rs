@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::{
     Inputs, duration,
-    model::{Prometheus, RemoteWrite, RuleFile},
+    model::{Prometheus, RemoteWrite, RuleFiles},
     problem::Problem,
     quantity,
     secrets::SecretFiles,
@@ -24,7 +24,7 @@ const REPLICA_LABEL: &str = "replica";
 pub fn resolve(
     spec: &MonitoringStackSpec,
     inputs: &Inputs,
-    rule_files: BTreeMap<String, RuleFile>,
+    rule_files: RuleFiles,
     problems: &mut Vec<Problem>,
 ) -> Result<Prometheus, Problem> {
     let default = MetricsSpec::default();

@@ -10,6 +10,7 @@ use super::{
 };
 use crate::api::{
     component::Component,
+    rule::Engine,
     stack::{MonitoringStack, MonitoringStackSpec},
 };
 
@@ -17,18 +18,21 @@ use crate::api::{
 pub fn resolve(stack: &MonitoringStack, inputs: &Inputs) -> Result<Resolution, Vec<Problem>> {
     check_name(&stack.name_any())?;
     let spec = &stack.spec;
-    let (rule_files, rules) = rules::judge(&inputs.rules);
+    let place = |engine| rules::place(engine, &inputs.rules, &inputs.barred);
+    let (metrics_rules, log_rules) = (place(Engine::Prometheus), place(Engine::Loki));
     let mut parts = Parts {
         problems: Vec::new(),
         held: BTreeSet::new(),
     };
     let prometheus = parts.take(Component::Prometheus, spec, |problems| {
-        metrics::resolve(spec, inputs, rule_files, problems)
+        metrics::resolve(spec, inputs, metrics_rules.files, problems)
     });
     let alertmanager = parts.take(Component::Alertmanager, spec, |problems| {
         alerting::resolve(spec, inputs, problems)
     });
-    let loki = parts.take(Component::Loki, spec, |_| logs::resolve(spec));
+    let loki = parts.take(Component::Loki, spec, |_| {
+        logs::resolve(spec, log_rules.files)
+    });
     let grafana = parts.take(Component::Grafana, spec, |problems| {
         dashboards::resolve(spec, inputs, problems)
     });
@@ -49,6 +53,12 @@ pub fn resolve(stack: &MonitoringStack, inputs: &Inputs) -> Result<Resolution, V
             grafana,
             agent,
             held: parts.held,
+            default_rules: spec
+                .alerting
+                .as_ref()
+                .and_then(|it| it.default_rules.clone())
+                .unwrap_or_default(),
+            postgres_servers: Vec::new(),
             network_policy: spec
                 .security
                 .as_ref()
@@ -62,12 +72,15 @@ pub fn resolve(stack: &MonitoringStack, inputs: &Inputs) -> Result<Resolution, V
             paused: spec.paused.unwrap_or(false),
         },
         problems: parts.problems,
-        // Without Prometheus nobody evaluates them: the stack takes none.
-        rules: if enabled(Component::Prometheus, spec) {
-            rules
-        } else {
-            Vec::new()
-        },
+        // Without its engine nobody evaluates a rule: the stack takes none.
+        rules: [
+            (Component::Prometheus, metrics_rules.verdicts),
+            (Component::Loki, log_rules.verdicts),
+        ]
+        .into_iter()
+        .filter(|(component, _)| enabled(*component, spec))
+        .flat_map(|(_, verdicts)| verdicts)
+        .collect(),
     })
 }
 

@@ -15,6 +15,7 @@ mod lease;
 mod objects;
 mod rights;
 mod rules;
+mod selection;
 mod status;
 mod volumes;
 mod whole;

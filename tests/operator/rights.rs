@@ -35,7 +35,9 @@ pub async fn namespaced(client: &Client, home: &str, namespaces: &[&str]) {
     };
     let of_cluster = |rule: &Value| {
         let resources = rule["resources"].to_string();
-        resources.contains("clusterrolebindings") || resources.contains("storageclasses")
+        ["clusterrolebindings", "storageclasses", "namespaces"]
+            .iter()
+            .any(|cluster_wide| resources.contains(cluster_wide))
     };
     let mut rules = role("ClusterRole", "masthead-operator");
     rules.retain(|rule| !of_cluster(rule));

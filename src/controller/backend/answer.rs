@@ -1,7 +1,5 @@
 //! Reading what the back ends answer. Whatever they send, nothing here panics.
 
-use std::collections::BTreeSet;
-
 use serde::{Deserialize, de::DeserializeOwned};
 
 use super::BackendError;
@@ -22,7 +20,7 @@ struct Envelope<T> {
     data: T,
 }
 
-fn data<T: DeserializeOwned>(body: &[u8]) -> Result<T, BackendError> {
+pub(super) fn data<T: DeserializeOwned>(body: &[u8]) -> Result<T, BackendError> {
     serde_json::from_slice::<Envelope<T>>(body)
         .map(|envelope| envelope.data)
         .map_err(|error| BackendError::Unreadable(error.to_string()))
@@ -45,25 +43,6 @@ pub fn prometheus_reload_succeeded(body: &[u8]) -> Result<bool, BackendError> {
         reload_config_success: bool,
     }
     data::<RuntimeInfo>(body).map(|info| info.reload_config_success)
-}
-
-/// `GET /api/v1/rules`: the base names of the files that hold the groups.
-pub fn prometheus_rules(body: &[u8]) -> Result<BTreeSet<String>, BackendError> {
-    #[derive(Deserialize)]
-    struct Rules {
-        groups: Vec<Group>,
-    }
-    #[derive(Deserialize)]
-    struct Group {
-        file: String,
-    }
-    let rules = data::<Rules>(body)?;
-    let base_name = |path: String| path.rsplit('/').next().map(ToOwned::to_owned);
-    Ok(rules
-        .groups
-        .into_iter()
-        .filter_map(|group| base_name(group.file))
-        .collect())
 }
 
 /// `GET /api/v1/query` of `count_values("up", up)`: one sample for each value of `up`.
@@ -123,19 +102,6 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-
-    #[test]
-    fn rule_files_are_listed_once_by_their_base_name() {
-        let body = br#"{"status":"success","data":{"groups":[
-            {"name":"a","file":"/etc/prometheus/rules/0/shop-checkout-1.yaml","rules":[],"interval":15},
-            {"name":"b","file":"/etc/prometheus/rules/0/shop-checkout-1.yaml","rules":[]},
-            {"name":"c","file":"plain.yaml","rules":[]}]}}"#;
-        let files = prometheus_rules(body).unwrap();
-        assert_eq!(
-            files.into_iter().collect::<Vec<_>>(),
-            ["plain.yaml", "shop-checkout-1.yaml"]
-        );
-    }
 
     #[test]
     fn targets_are_counted_by_the_value_of_up() {
@@ -198,7 +164,6 @@ mod tests {
         let read = (
             prometheus_config(body).is_ok(),
             prometheus_reload_succeeded(body).is_ok(),
-            prometheus_rules(body).is_ok(),
             prometheus_targets(body).is_ok(),
             alertmanager_metrics(body).config_hash.is_some(),
             words(body, 40).is_empty(),

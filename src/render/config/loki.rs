@@ -113,6 +113,7 @@ struct Compactor {
 struct Ruler {
     rule_path: String,
     wal: Wal,
+    external_url: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     alertmanager_url: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -237,6 +238,8 @@ fn ruler(stack: &Stack) -> Ruler {
         wal: Wal {
             dir: format!("{DATA_DIR}/ruler-wal"),
         },
+        // Alerts link to it; without one the link has no host.
+        external_url: network::url(stack, Component::Loki),
         alertmanager_url: url(Component::Alertmanager),
         remote_write: url(Component::Prometheus).map(|url| RemoteWrite {
             enabled: true,

@@ -33,6 +33,14 @@ pub struct ScrapeConfig {
     metric_relabel_configs: Vec<Relabel>,
 }
 
+impl ScrapeConfig {
+    /// The job's name, the label `job` of its series.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.job_name
+    }
+}
+
 /// What one scrape, one job and one label may be at most, so that no target can fill the store.
 #[derive(Debug, Serialize)]
 struct Limits {

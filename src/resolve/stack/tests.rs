@@ -4,6 +4,7 @@ use crate::{
     resolve::{
         Inputs, Resolution,
         model::{Operator, SecretValue, Server},
+        rules::judge,
     },
 };
 
@@ -41,6 +42,7 @@ fn inputs() -> Inputs {
         grafana_admin: None,
         fresh_password: SecretValue(b"fresh".to_vec()),
         rules: Vec::new(),
+        barred: std::collections::BTreeMap::new(),
     }
 }
 
@@ -94,7 +96,9 @@ fn a_component_that_is_off_is_neither_rendered_nor_held() {
 #[test]
 fn a_stack_without_prometheus_judges_no_rule() {
     let mut inputs = inputs();
-    inputs.rules.push(AlertRule::default());
+    inputs
+        .rules
+        .push(std::sync::Arc::new(judge(&AlertRule::default())));
     let judged = |spec: &str| resolve(&stack(spec), &inputs).unwrap().rules.len();
     assert_eq!(judged("{}"), 1);
     assert_eq!(judged("{metrics: {enabled: false}}"), 0);
