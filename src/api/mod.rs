@@ -15,6 +15,8 @@ pub mod default_rules;
 #[cfg(feature = "controller")]
 pub mod defaults;
 #[cfg(feature = "controller")]
+pub mod discovery;
+#[cfg(feature = "controller")]
 pub mod rule;
 #[cfg(feature = "controller")]
 pub mod rule_test;

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::{
     agent::AgentSpec,
     alerting::AlertingSpec,
+    discovery::DiscoverySpec,
     status::StackStatus,
     value::{Duration, Quantity, Resources, Scheduling, SecretKeyRef, SecretRef, Storage},
 };
@@ -46,6 +47,9 @@ use super::{
 // Server-side apply leaves null where the last field was taken away; a default makes that `{}`.
 #[schemars(extend("default" = {}))]
 pub struct MonitoringStackSpec {
+    /// What Prometheus scrapes beside the stack itself: annotated Pods and Services.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub discovery: Option<DiscoverySpec>,
     /// Metrics: Prometheus.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub metrics: Option<MetricsSpec>,

@@ -44,6 +44,27 @@ pub struct ObjectName(
     pub String,
 );
 
+/// Namespaces, chosen in one of three ways. The stack's own is always among them.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+#[schemars(inline)]
+#[x_kube(
+    validation = Rule::new("(has(self.all) && self.all ? 1 : 0) + (has(self.names) && size(self.names) > 0 ? 1 : 0) + (has(self.matchLabels) && size(self.matchLabels) > 0 ? 1 : 0) <= 1").message("all, names or matchLabels: one of them")
+)]
+pub struct NamespaceSelector {
+    /// Every namespace.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub all: Option<bool>,
+    /// These namespaces.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 256))]
+    pub names: Vec<ObjectName>,
+    /// Namespaces that have all of these labels.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[schemars(extend("maxProperties" = 32, "default" = {}))]
+    pub match_labels: BTreeMap<String, LabelValue>,
+}
+
 /// One key of a Secret in the stack's own namespace.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]

@@ -284,6 +284,7 @@ impl Manifests {
                 .map(|rule| Arc::new(judge(&rule.object)))
                 .collect(),
             barred: BTreeMap::new(),
+            namespaces: None,
         }
     }
 }
@@ -296,7 +297,7 @@ impl Manifests {
             .alerting
             .as_ref()
             .and_then(|it| it.rules.as_ref());
-        let wanted = selector.and_then(|it| it.namespaces.as_ref()?.match_labels.as_ref());
+        let wanted = selector.and_then(|it| Some(&it.namespaces.as_ref()?.match_labels));
         let has = |namespace: &&Namespace| {
             let labels = namespace.metadata.labels.as_ref();
             wanted.is_some_and(|wanted| {

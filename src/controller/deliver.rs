@@ -115,7 +115,8 @@ impl Deliverer {
         let projections = others.map(|component| project_files(&self.client, stack, *component));
         let (states, _) = futures::join!(join_all(states), join_all(projections));
         let mut states: BTreeMap<_, _> = states.into_iter().collect();
-        if let Some(loki) = &stack.loki {
+        // Without rules there is nothing to ask for.
+        if let Some(loki) = stack.loki.as_ref().filter(|it| !it.rule_files.is_empty()) {
             let pods = running_pods(&self.client, stack, Component::Loki).await;
             let pods = pods.unwrap_or_default();
             let port = flows::http_port(Component::Loki);

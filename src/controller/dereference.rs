@@ -7,15 +7,15 @@ use std::{
 
 use futures::{StreamExt, TryStreamExt, stream};
 use k8s_openapi::api::core::v1::{Namespace, Secret};
-use kube::{Api, Client, api::ListParams, runtime::reflector::Store};
+use kube::{Api, Client, api::ApiResource, runtime::reflector::Store};
 
-use super::{context::Rule, discovery::Discovery, error::Error, judged::Judgements};
+use super::{context::Rule, discovery::Discovery, error::Error, judged::Judgements, live};
 use crate::{
     api::{component::Component, rule::AlertRule, stack::MonitoringStack},
     resolve::{
         Inputs,
         model::{Operator, SecretValue},
-        references,
+        namespaces, references,
         rules::{Barred, Judged, Reach},
     },
 };
@@ -60,7 +60,29 @@ pub async fn dereference(
         fresh_password: fresh_password()?,
         rules,
         barred,
+        namespaces: known_namespaces(client, operator, stack).await?,
     })
+}
+
+/// The labels of every namespace, if a selector of the stack asks for them and the operator may
+/// know them.
+async fn known_namespaces(
+    client: &Client,
+    operator: &Operator,
+    stack: &MonitoringStack,
+) -> Result<Option<BTreeMap<String, BTreeMap<String, String>>>, Error> {
+    if !operator.cluster_wide || !namespaces::are_asked_for(&stack.spec) {
+        return Ok(None);
+    }
+    let resource = ApiResource::erase::<Namespace>(&());
+    let found = live::list_kind(client, &resource, None, "")
+        .await
+        .map_err(Error::doing("list the namespaces"))?;
+    let stay = found
+        .into_iter()
+        .filter(|it| it.deletion_timestamp.is_none());
+    let labels = stay.filter_map(|it| Some((it.name?, it.labels.unwrap_or_default())));
+    Ok(Some(labels.collect()))
 }
 
 /// The `AlertRules` that a stack has something to say of.
@@ -103,28 +125,33 @@ fn speaks_of(rule: &AlertRule, stack: &str) -> bool {
 }
 
 /// What a stack takes, with the namespaces that have the labels it selects by.
-pub async fn reach_of(client: &Client, stack: &MonitoringStack) -> Result<Reach, Error> {
+pub async fn reach_of(
+    client: &Client,
+    operator: &Operator,
+    stack: &MonitoringStack,
+) -> Result<Reach, Error> {
     let selector = stack
         .spec
         .alerting
         .as_ref()
         .and_then(|it| it.rules.as_ref());
-    let labels = selector.and_then(|it| it.namespaces.as_ref()?.match_labels.as_ref());
-    let Some(labels) = labels else {
+    let labels = selector.and_then(|it| Some(&it.namespaces.as_ref()?.match_labels));
+    // With `watchNamespaces` nobody may list them: resolving says so.
+    let asks = |labels: &&BTreeMap<_, _>| operator.cluster_wide && !labels.is_empty();
+    let Some(labels) = labels.filter(asks) else {
         return Ok(Reach::of(stack, BTreeSet::new()));
     };
     let labels: Vec<_> = labels
         .iter()
         .map(|(name, value)| format!("{name}={}", value.0))
         .collect();
-    let namespaces: Api<Namespace> = Api::all(client.clone());
-    let listed = namespaces
-        .list_metadata(&ListParams::default().labels(&labels.join(",")))
+    let resource = ApiResource::erase::<Namespace>(&());
+    let listed = live::list_kind(client, &resource, None, &labels.join(","))
         .await
         .map_err(Error::doing(
             "list the namespaces that spec.alerting.rules selects",
         ))?;
-    let names = listed.items.into_iter().filter_map(|it| it.metadata.name);
+    let names = listed.into_iter().filter_map(|metadata| metadata.name);
     Ok(Reach::of(stack, names.collect()))
 }
 

@@ -85,7 +85,7 @@ async fn steps(stack: &Guarded, scope: &Scope) -> Result<Outcome, Error> {
     let (client, operator) = (&context.client, &context.operator);
     let uid = stack.metadata.uid.as_deref().unwrap_or_default();
     let name = stack.metadata.name.as_deref().unwrap_or_default();
-    let reach = dereference::reach_of(client, &stack).await?;
+    let reach = dereference::reach_of(client, operator, &stack).await?;
     let mut rules = dereference::rules_of(&scope.rules, &reach, name, &context.judgements);
     scope.reaches.learn(&stack.metadata, reach);
     let (judged, barred) = (

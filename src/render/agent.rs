@@ -56,7 +56,7 @@ fn access(stack: &Stack, agent: &Agent) -> Objects {
         return objects;
     }
     if stack.operator.cluster_wide {
-        let binding = access::cluster_role_binding(stack, COMPONENT, ROLE);
+        let binding = access::cluster_role_binding(stack, COMPONENT, ROLE, ROLE);
         objects.add(Stage::Access, &binding);
     } else {
         objects.add(Stage::Access, &access::role_binding(stack, COMPONENT, ROLE));

@@ -17,9 +17,11 @@ use super::{
 };
 use crate::{
     api::component::Component,
-    resolve::model::{self, Stack},
+    resolve::model::{self, Namespaces, Stack},
 };
 
+/// The chart's role for a namespace that is scraped, without its prefix.
+const ROLE: &str = "prometheus";
 const COMPONENT: Component = Component::Prometheus;
 const CONFIG_DIR: &str = "/etc/prometheus/config";
 const CONFIG_FILE: &str = "prometheus.yml";
@@ -33,7 +35,7 @@ pub fn objects(stack: &Stack) -> Objects {
     let Some(prometheus) = &stack.prometheus else {
         return Objects::default();
     };
-    let mut objects = access(stack);
+    let mut objects = access(stack, prometheus);
     let config = Config::of(stack, prometheus);
     let file = files::config_file(stack, COMPONENT, CONFIG_FILE, config.text);
     objects.add(Stage::Config, &file);
@@ -88,15 +90,30 @@ impl Config {
     }
 }
 
-/// Prometheus discovers its targets through the API: the stack's pods, and the nodes.
-fn access(stack: &Stack) -> Objects {
+/// Prometheus discovers its targets through the API: the stack's pods, the nodes, and what asks to
+/// be scraped.
+fn access(stack: &Stack, prometheus: &model::Prometheus) -> Objects {
     let mut objects = Objects::default();
     objects.add(Stage::Access, &access::service_account(stack, COMPONENT));
-    let binding = access::role_binding(stack, COMPONENT, "prometheus");
-    objects.add(Stage::Access, &binding);
+    objects.add(Stage::Access, &access::role_binding(stack, COMPONENT, ROLE));
     if stack.operator.cluster_wide {
-        let binding = access::cluster_role_binding(stack, COMPONENT, "prometheus-nodes");
+        let nodes = "prometheus-nodes";
+        let binding = access::cluster_role_binding(stack, COMPONENT, nodes, COMPONENT.name());
         objects.add(Stage::Access, &binding);
+    }
+    match prometheus.discovery.as_ref().map(|it| &it.namespaces) {
+        None => {}
+        Some(Namespaces::All) => {
+            let name = "prometheus-discovery";
+            let binding = access::cluster_role_binding(stack, COMPONENT, ROLE, name);
+            objects.add(Stage::Access, &binding);
+        }
+        Some(Namespaces::These(names)) => {
+            for namespace in names.iter().filter(|name| **name != stack.namespace) {
+                let binding = access::role_binding_in(stack, COMPONENT, ROLE, namespace);
+                objects.add(Stage::Access, &binding);
+            }
+        }
     }
     objects
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::{
-    Inputs, duration,
+    Inputs, discovery, duration,
     model::{Prometheus, RemoteWrite, RuleFiles},
     problem::Problem,
     quantity,
@@ -23,6 +23,7 @@ const REPLICA_LABEL: &str = "replica";
 /// The resolved Prometheus; problems of single remote writes and labels leave only those out.
 pub fn resolve(
     spec: &MonitoringStackSpec,
+    namespace: &str,
     inputs: &Inputs,
     rule_files: RuleFiles,
     problems: &mut Vec<Problem>,
@@ -54,6 +55,7 @@ pub fn resolve(
         scrape_interval: scrape_interval(metrics)?,
         external_labels: external_labels(metrics, problems),
         remote_write: remote_write(metrics, &mut files, problems),
+        discovery: discovery::resolve(spec, namespace, inputs, problems),
         workload,
         rule_files,
         secrets: files.into_files(),

@@ -7,11 +7,13 @@ use crate::api::rule::Engine;
 mod agent;
 mod alerting;
 mod dashboards;
+mod discovery;
 pub mod duration;
 mod image;
 mod logs;
 mod metrics;
 pub mod model;
+pub mod namespaces;
 pub mod problem;
 pub mod quantity;
 pub mod rules;
@@ -47,6 +49,8 @@ pub struct Inputs {
     pub rules: Vec<Arc<Judged>>,
     /// Rule files that an engine was found to refuse, whatever the checks say.
     pub barred: BTreeMap<String, Barred>,
+    /// The labels of every namespace; none when nobody can tell, or no selector asks.
+    pub namespaces: Option<BTreeMap<String, BTreeMap<String, String>>>,
 }
 
 /// A resolved stack and what had to be left out of it.

@@ -78,6 +78,22 @@ pub struct Server {
     pub claim_retention: bool,
 }
 
+/// Namespaces of the cluster.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Namespaces {
+    /// Every one, also those to come.
+    All,
+    /// These; the stack's own is among them.
+    These(BTreeSet<String>),
+}
+
+/// What Prometheus scrapes beside the stack itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Discovery {
+    /// Where.
+    pub namespaces: Namespaces,
+}
+
 /// A version, compared by its numbers.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Version {
@@ -147,6 +163,8 @@ pub struct Prometheus {
     pub external_labels: BTreeMap<String, String>,
     /// Stores that take samples.
     pub remote_write: Vec<RemoteWrite>,
+    /// What is scraped beside the stack itself.
+    pub discovery: Option<Discovery>,
     /// The rules it evaluates.
     pub rule_files: RuleFiles,
     /// Secret values by file name, copied into the component's own Secret.

@@ -18,6 +18,7 @@ use crate::api::{
 pub fn resolve(stack: &MonitoringStack, inputs: &Inputs) -> Result<Resolution, Vec<Problem>> {
     check_name(&stack.name_any())?;
     let spec = &stack.spec;
+    let namespace = stack.namespace().unwrap_or_else(|| "default".into());
     let place = |engine| rules::place(engine, &inputs.rules, &inputs.barred);
     let (metrics_rules, log_rules) = (place(Engine::Prometheus), place(Engine::Loki));
     let mut parts = Parts {
@@ -25,8 +26,9 @@ pub fn resolve(stack: &MonitoringStack, inputs: &Inputs) -> Result<Resolution, V
         held: BTreeSet::new(),
     };
     let prometheus = parts.take(Component::Prometheus, spec, |problems| {
-        metrics::resolve(spec, inputs, metrics_rules.files, problems)
+        metrics::resolve(spec, &namespace, inputs, metrics_rules.files, problems)
     });
+    parts.problems.extend(unselectable(spec, inputs));
     let alertmanager = parts.take(Component::Alertmanager, spec, |problems| {
         alerting::resolve(spec, inputs, problems)
     });
@@ -36,7 +38,6 @@ pub fn resolve(stack: &MonitoringStack, inputs: &Inputs) -> Result<Resolution, V
     let grafana = parts.take(Component::Grafana, spec, |problems| {
         dashboards::resolve(spec, inputs, problems)
     });
-    let namespace = stack.namespace().unwrap_or_else(|| "default".into());
     let agent = parts.take(Component::Agent, spec, |_| {
         agent::resolve(spec, &namespace, inputs)
     });
@@ -112,6 +113,19 @@ impl Parts {
     }
 }
 
+/// An operator that works in some namespaces sees no others, and not their labels.
+fn unselectable(spec: &MonitoringStackSpec, inputs: &Inputs) -> Option<Problem> {
+    let rules = spec.alerting.as_ref()?.rules.as_ref()?;
+    let selector = rules.namespaces.as_ref()?;
+    let by_name = selector.match_labels.is_empty() && selector.all != Some(true);
+    (!by_name && !inputs.operator.cluster_wide).then(|| {
+        Problem::new(
+            "spec.alerting.rules.namespaces",
+            "this operator works in some namespaces only (watchNamespaces): write their names",
+        )
+    })
+}
+
 /// Every component is on unless its `enabled` says otherwise.
 fn enabled(component: Component, spec: &MonitoringStackSpec) -> bool {
     match component {
@@ -148,4 +162,4 @@ fn check_name(name: &str) -> Result<(), Vec<Problem>> {
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

@@ -10,6 +10,7 @@ mod fixture;
 mod kubelet;
 mod loki;
 mod process;
+mod refused;
 mod stack;
 
 use std::{
@@ -109,6 +110,22 @@ impl Running {
         self.kubelet
             .want(files(stack, self.component, self.folder.path()));
         self.deliver(stack, &BTreeSet::from([self.component])).await
+    }
+
+    /// Takes away the rule files that a stack no longer has, as the kubelet does with a volume's.
+    fn replace(&self, stack: &Stack) {
+        let files = files(stack, self.component, self.folder.path());
+        let wanted: BTreeSet<_> = files.into_iter().map(|(path, _)| path).collect();
+        let shards = fs::read_dir(self.folder.path().join("rules"))
+            .into_iter()
+            .flatten();
+        for shard in shards.flatten() {
+            for file in fs::read_dir(shard.path()).into_iter().flatten().flatten() {
+                if !wanted.contains(&file.path()) {
+                    fs::remove_file(file.path()).unwrap();
+                }
+            }
+        }
     }
 
     /// Where a rule file is.

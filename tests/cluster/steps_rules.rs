@@ -56,14 +56,22 @@ pub async fn a_rule_fires_is_ill_or_quiet_and_says_which(cluster: &Cluster) {
     }
     let wait = async |name: &str, health| {
         eventually(name, || async {
-            told(&rules, name).await.filter(|rule| rule.health == health)
+            told(&rules, name)
+                .await
+                .filter(|rule| rule.health == health)
         })
         .await
     };
     let fires = wait("fires", RuleHealth::Ok).await;
-    assert_eq!((fires.state, fires.firing), (Some(AlertState::Firing), Some(1)));
+    assert_eq!(
+        (fires.state, fires.firing),
+        (Some(AlertState::Firing), Some(1))
+    );
     let removed = wait("removed", RuleHealth::Ok).await;
-    assert_eq!((removed.state, removed.firing), (Some(AlertState::Inactive), None));
+    assert_eq!(
+        (removed.state, removed.firing),
+        (Some(AlertState::Inactive), None)
+    );
     let ill = wait("ill", RuleHealth::Err).await;
     assert!(ill.last_error.unwrap().contains("many-to-many"));
     let fires = rules.get("fires").await.unwrap().status.unwrap();
@@ -114,7 +122,10 @@ pub async fn a_thousand_good_rules_load_beside_a_bad_one(cluster: &Cluster) {
     })
     .await;
     let ours = ListParams::default().labels("test=many");
-    rules.delete_collection(&DeleteParams::default(), &ours).await.unwrap();
+    rules
+        .delete_collection(&DeleteParams::default(), &ours)
+        .await
+        .unwrap();
     eventually("and all of them go", || async {
         let gone = listed(cluster, "good-0").await?.is_empty()
             && listed(cluster, "prompt").await?.is_empty();
@@ -139,7 +150,9 @@ pub async fn the_default_rules_are_loaded_and_one_fires(cluster: &Cluster) {
     })
     .await;
     let tuned = json!({"highMemory": {"usedPercent": 1, "for": "0s"}});
-    cluster.patch_stack(json!({"alerting": {"defaultRules": tuned}})).await;
+    cluster
+        .patch_stack(json!({"alerting": {"defaultRules": tuned}}))
+        .await;
     eventually("HighMemory fires", || async {
         let status = rules.get("main-default-nodes").await.ok()?.status?;
         let entries = &status.stacks.first()?.rules;
@@ -147,7 +160,9 @@ pub async fn the_default_rules_are_loaded_and_one_fires(cluster: &Cluster) {
         (memory.state == Some(AlertState::Firing)).then_some(())
     })
     .await;
-    cluster.patch_stack(json!({"alerting": {"defaultRules": null}})).await;
+    cluster
+        .patch_stack(json!({"alerting": {"defaultRules": null}}))
+        .await;
     eventually("HighMemory is quiet again", || async {
         let status = rules.get("main-default-nodes").await.ok()?.status?;
         let entries = &status.stacks.first()?.rules;

@@ -35,9 +35,9 @@ pub async fn namespaced(client: &Client, home: &str, namespaces: &[&str]) {
     };
     let of_cluster = |rule: &Value| {
         let resources = rule["resources"].to_string();
-        ["clusterrolebindings", "storageclasses", "namespaces"]
+        ["clusterrolebindings", "namespaces", "storageclasses"]
             .iter()
-            .any(|cluster_wide| resources.contains(cluster_wide))
+            .any(|plural| resources.contains(plural))
     };
     let mut rules = role("ClusterRole", "masthead-operator");
     rules.retain(|rule| !of_cluster(rule));

@@ -3,11 +3,15 @@
 use std::time::Duration;
 
 use k8s_openapi::{
-    api::{apps::v1::StatefulSet, coordination::v1::Lease, rbac::v1::ClusterRoleBinding},
+    api::{
+        apps::v1::StatefulSet,
+        coordination::v1::Lease,
+        rbac::v1::{ClusterRoleBinding, RoleBinding},
+    },
     apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition,
 };
 use kube::{
-    Api,
+    Api, ResourceExt,
     api::{ApiResource, DeleteParams, DynamicObject, ListParams, Patch, PatchParams, PostParams},
 };
 use masthead::{
@@ -71,6 +75,7 @@ pub async fn a_stack_runs_its_course(bench: &Bench) {
     selection::rules_elsewhere_are_taken_when_they_are_selected(bench, NAMESPACE).await;
     selection::default_rules_are_made_put_back_and_taken_away(bench, NAMESPACE).await;
     rules::two_stacks_say_each_its_own_on_one_rule(bench, NAMESPACE).await;
+    a_stack_may_read_the_namespaces_that_it_scrapes(bench).await;
     a_stack_that_cannot_be_read_does_not_disturb_the_others(bench).await;
     a_stack_that_goes_leaves_nothing_behind_in_the_cluster(bench).await;
 
@@ -173,16 +178,58 @@ async fn a_stack_that_cannot_be_read_does_not_disturb_the_others(bench: &Bench) 
     .await;
 }
 
+/// What a stack in [`NAMESPACE`] has outside of it.
+fn far() -> ListParams {
+    let labels = format!("masthead.dev/stack-uid,masthead.dev/stack-namespace={NAMESPACE}");
+    ListParams::default().labels(&labels)
+}
+
+async fn a_stack_may_read_the_namespaces_that_it_scrapes(bench: &Bench) {
+    let stacks: Api<MonitoringStack> = Api::namespaced(bench.client.clone(), NAMESPACE);
+    let bindings: Api<RoleBinding> = Api::all(bench.client.clone());
+    let scrape = async |discovery: serde_json::Value| {
+        let change = Patch::Merge(json!({"spec": {"discovery": discovery}}));
+        let params = PatchParams::default();
+        stacks.patch("main", &params, &change).await.unwrap();
+    };
+    let bound = async || {
+        let found = bindings.list(&far()).await.unwrap();
+        found
+            .iter()
+            .filter_map(ResourceExt::namespace)
+            .collect::<Vec<_>>()
+    };
+    bench.server.namespace("scraped").await;
+    bench.server.namespace("other").await;
+    scrape(json!({"namespaces": {"names": ["scraped", "nowhere"]}})).await;
+    eventually("the namespace that is there is bound", async || {
+        bound().await == ["scraped"]
+    })
+    .await;
+    eventually("the other is named", async || {
+        let status = stacks.get("main").await.unwrap().status.unwrap();
+        let problem = "spec.discovery.namespaces.names[1]";
+        status.problems.iter().any(|it| it.field == problem)
+    })
+    .await;
+    scrape(json!({"namespaces": {"names": ["other"]}})).await;
+    eventually("what is not scraped any more is not read", async || {
+        bound().await == ["other"]
+    })
+    .await;
+}
+
 async fn a_stack_that_goes_leaves_nothing_behind_in_the_cluster(bench: &Bench) {
-    let bindings: Api<ClusterRoleBinding> = Api::all(bench.client.clone());
-    let ours = format!("masthead.dev/stack-uid,masthead.dev/stack-namespace={NAMESPACE}");
-    let ours = ListParams::default().labels(&ours);
-    assert!(!bindings.list(&ours).await.unwrap().items.is_empty());
+    let cluster: Api<ClusterRoleBinding> = Api::all(bench.client.clone());
+    let namespaces: Api<RoleBinding> = Api::all(bench.client.clone());
+    assert!(!cluster.list(&far()).await.unwrap().items.is_empty());
+    assert!(!namespaces.list(&far()).await.unwrap().items.is_empty());
     let resource = ApiResource::erase::<MonitoringStack>(&());
     let api = live::api(&bench.client, &resource, Some(NAMESPACE));
     api.delete("main", &DeleteParams::default()).await.unwrap();
     eventually("its bindings are swept", async || {
-        bindings.list(&ours).await.unwrap().items.is_empty()
+        cluster.list(&far()).await.unwrap().items.is_empty()
+            && namespaces.list(&far()).await.unwrap().items.is_empty()
     })
     .await;
 }

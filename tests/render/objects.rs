@@ -15,7 +15,10 @@ use masthead::{
         self, meta,
         objects::{Object, Stage},
     },
-    resolve::{model::Stack, rules::SHARDS},
+    resolve::{
+        model::{Discovery, Namespaces, Stack},
+        rules::SHARDS,
+    },
 };
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -41,7 +44,14 @@ fn every_object_is_one_that_kubernetes_knows_to_the_last_field() {
                 object.body.to_value(),
                 "policy/v1",
             )),
-            "AlertRule" => unknown_fields::<AlertRule>(&object.body),
+            "AlertRule" => {
+                // The type has its kind by itself.
+                let mut fields = object.body.to_value();
+                for field in ["apiVersion", "kind"] {
+                    fields.as_object_mut().unwrap().remove(field);
+                }
+                unknown_fields::<AlertRule>(&fields)
+            }
             "RoleBinding" => unknown_fields::<RoleBinding>(&object.body),
             "Secret" => unknown_fields::<Secret>(&object.body),
             "Service" => unknown_fields::<Service>(&object.body),
@@ -105,7 +115,7 @@ fn every_object_is_bound_to_its_stack_but_a_retained_claim() {
             let owner = &metadata["ownerReferences"][0]["uid"];
             let by_label = &metadata["labels"][meta::STACK_UID_LABEL];
             let kept = object.resource.kind == "PersistentVolumeClaim" && stack.name == "main";
-            if object.namespace.is_none() {
+            if object.namespace.as_ref() != Some(&stack.namespace) {
                 assert!(owner.is_null() && by_label == stack.uid.as_str());
             } else if kept {
                 assert!(owner.is_null() && by_label.is_null(), "{}", object.name);
@@ -288,6 +298,27 @@ fn cluster_wide_rights_are_bound_only_where_the_operator_may() {
     assert_eq!(cluster_scoped(&stack::single_node()), 0);
     let config = view::file(&stack::single_node(), "dev-prometheus", "prometheus.yml");
     assert!(!config.contains("kubelet"));
+}
+
+#[test]
+fn prometheus_may_read_the_namespaces_that_are_scraped_and_no_other() {
+    let bound = |namespaces| {
+        let mut stack = stack::minimal();
+        stack.prometheus.as_mut().unwrap().discovery = Some(Discovery { namespaces });
+        let objects = view::objects(&stack).into_iter();
+        let bindings =
+            objects.filter(|object| object.body["roleRef"]["name"] == "masthead-prometheus");
+        bindings
+            .map(|binding| binding.namespace)
+            .collect::<Vec<_>>()
+    };
+    let these = ["monitoring", "shop"].map(str::to_owned);
+    let own = || Some("monitoring".to_owned());
+    assert_eq!(
+        bound(Namespaces::These(these.into())),
+        [own(), Some("shop".into())]
+    );
+    assert_eq!(bound(Namespaces::All), [None, own()]);
 }
 
 #[test]

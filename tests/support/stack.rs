@@ -17,9 +17,9 @@ use masthead::{
     },
     resolve::{
         model::{
-            Agent, Alertmanager, ContainerResources, Grafana, Loki, Operator, Placed, Prometheus,
-            Receiver, ReceiverKind, RemoteWrite, RuleFiles, SecretValue, Server, Stack, Version,
-            Volume, Workload,
+            Agent, Alertmanager, ContainerResources, Discovery, Grafana, Loki, Namespaces,
+            Operator, Placed, Prometheus, Receiver, ReceiverKind, RemoteWrite, RuleFiles,
+            SecretValue, Server, Stack, Version, Volume, Workload,
         },
         rules,
     },
@@ -86,6 +86,7 @@ pub fn full() -> Stack {
             basic_auth: Some(("shop".into(), "remote-write-mimir-password".into())),
         }];
         prometheus.secrets = secrets([("remote-write-mimir-password", "hunter2")]);
+        prometheus.discovery = Some(discovered(&["monitoring", "shop"]));
         prometheus.rule_files = rule_files();
     }
     if let Some(alertmanager) = &mut stack.alertmanager {
@@ -211,8 +212,16 @@ fn prometheus() -> Prometheus {
         scrape_interval: "15s".into(),
         external_labels: BTreeMap::new(),
         remote_write: Vec::new(),
+        discovery: Some(discovered(&["monitoring"])),
         rule_files: BTreeMap::new(),
         secrets: BTreeMap::new(),
+    }
+}
+
+fn discovered(namespaces: &[&str]) -> Discovery {
+    let names = namespaces.iter().map(|name| (*name).to_owned());
+    Discovery {
+        namespaces: Namespaces::These(names.collect()),
     }
 }
 

@@ -72,7 +72,7 @@ one that it uses and is missing shows as a 403 in the tests.
 - apiGroups: [rbac.authorization.k8s.io]
   resources: [clusterrolebindings]
   verbs: [get, list, watch, create, patch, delete]
-# Which namespaces have the labels that a stack selects rules by.
+# Which namespaces a selector means.
 - apiGroups: [""]
   resources: [namespaces]
   verbs: [list]

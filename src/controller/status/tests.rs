@@ -135,6 +135,7 @@ fn stack() -> Stack {
             scrape_interval: String::new(),
             external_labels: BTreeMap::new(),
             remote_write: Vec::new(),
+            discovery: None,
             rule_files: BTreeMap::new(),
             secrets: BTreeMap::new(),
         }),

@@ -4,6 +4,7 @@
 #![allow(clippy::struct_field_names)]
 
 pub mod alertmanager;
+pub mod annotated;
 pub mod grafana;
 pub mod loki;
 pub mod prometheus;

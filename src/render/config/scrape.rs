@@ -2,9 +2,12 @@
 
 use serde::Serialize;
 
-use super::super::{
-    flows::{self, Port, Scrape},
-    meta,
+use super::{
+    super::{
+        flows::{self, Port, Scrape},
+        meta,
+    },
+    annotated,
 };
 use crate::{api::component::Component, resolve::model::Stack};
 
@@ -16,7 +19,7 @@ const KUBELET_METRICS: &str = "kubelet_volume_stats_.+|kubelet_running_(pods|con
     started_containers_errors|runtime_operations|runtime_operations_errors)_total";
 
 /// A scrape job.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Default, Serialize)]
 pub struct ScrapeConfig {
     job_name: String,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -39,6 +42,17 @@ impl ScrapeConfig {
     pub fn name(&self) -> &str {
         &self.job_name
     }
+
+    /// A job for targets that are not the stack's own: bounded.
+    pub(super) fn of_others(name: &str, found: KubernetesSd, relabel: Vec<Relabel>) -> Self {
+        Self {
+            job_name: name.into(),
+            limits: Some(LIMITS),
+            kubernetes_sd_configs: vec![found],
+            relabel_configs: relabel,
+            ..Self::default()
+        }
+    }
 }
 
 /// What one scrape, one job and one label may be at most, so that no target can fill the store.
@@ -51,6 +65,16 @@ struct Limits {
     label_name_length_limit: u64,
     label_value_length_limit: u64,
 }
+
+/// For what is not the stack's own.
+const LIMITS: Limits = Limits {
+    body_size_limit: "64MB",
+    sample_limit: 20_000,
+    target_limit: 5_000,
+    label_limit: 64,
+    label_name_length_limit: 256,
+    label_value_length_limit: 1_024,
+};
 
 #[derive(Debug, Serialize)]
 struct Authorization {
@@ -66,10 +90,22 @@ struct TlsConfig {
 #[derive(Debug, Serialize)]
 pub struct KubernetesSd {
     role: &'static str,
+    /// Every namespace when absent.
     #[serde(skip_serializing_if = "Option::is_none")]
     namespaces: Option<Namespaces>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     selectors: Vec<Selector>,
+}
+
+impl KubernetesSd {
+    /// Everything of a kind in these namespaces; none: in all.
+    pub(super) fn everything(role: &'static str, namespaces: Option<Vec<String>>) -> Self {
+        Self {
+            role,
+            namespaces: namespaces.map(|names| Namespaces { names }),
+            selectors: Vec::new(),
+        }
+    }
 }
 
 #[derive(Debug, Serialize)]
@@ -93,7 +129,46 @@ pub struct Relabel {
     #[serde(skip_serializing_if = "Option::is_none")]
     target_label: Option<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    replacement: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     action: Option<&'static str>,
+}
+
+impl Relabel {
+    /// Goes on with targets whose labels, joined by `;`, the expression fits as a whole.
+    pub fn keep(source_labels: &[&'static str], regex: &str) -> Self {
+        Self::by(source_labels, regex, "keep")
+    }
+
+    /// Leaves such targets out.
+    pub fn drop(source_labels: &[&'static str], regex: &str) -> Self {
+        Self::by(source_labels, regex, "drop")
+    }
+
+    fn by(source_labels: &[&'static str], regex: &str, action: &'static str) -> Self {
+        Self {
+            source_labels: source_labels.into(),
+            regex: Some(regex.into()),
+            action: Some(action),
+            ..Self::default()
+        }
+    }
+
+    /// Writes a label of such targets; without `replacement` the expression's first group.
+    pub fn write(
+        source_labels: &[&'static str],
+        regex: &str,
+        target_label: &'static str,
+        replacement: Option<&'static str>,
+    ) -> Self {
+        Self {
+            source_labels: source_labels.into(),
+            regex: Some(regex.into()),
+            target_label: Some(target_label),
+            replacement,
+            action: None,
+        }
+    }
 }
 
 /// A job for every port of the stack that has metrics, and one for the kubelets.
@@ -104,7 +179,7 @@ pub fn jobs(stack: &Stack) -> Vec<ScrapeConfig> {
         .filter(|port| stack.runs(port.component) && is_served(stack, port))
         .filter_map(|port| port.scrape.map(|scrape| own_job(stack, port, scrape)));
     let kubelet = stack.operator.cluster_wide.then(kubelet_job);
-    own.chain(kubelet).collect()
+    own.chain(kubelet).chain(annotated::jobs(stack)).collect()
 }
 
 /// Whether something listens: the agent opens no port for what it does not gather.
@@ -140,13 +215,9 @@ fn own_job(stack: &Stack, port: &Port, scrape: Scrape) -> ScrapeConfig {
     }
     ScrapeConfig {
         job_name: scrape.job.into(),
-        scheme: None,
-        authorization: None,
-        tls_config: None,
-        limits: None,
         kubernetes_sd_configs: vec![own_pods(stack)],
         relabel_configs,
-        metric_relabel_configs: Vec::new(),
+        ..ScrapeConfig::default()
     }
 }
 
@@ -162,26 +233,14 @@ fn kubelet_job() -> ScrapeConfig {
         tls_config: Some(TlsConfig {
             insecure_skip_verify: true,
         }),
-        limits: Some(Limits {
-            body_size_limit: "64MB",
-            sample_limit: 20_000,
-            target_limit: 5_000,
-            label_limit: 64,
-            label_name_length_limit: 256,
-            label_value_length_limit: 1_024,
-        }),
+        limits: Some(LIMITS),
         kubernetes_sd_configs: vec![KubernetesSd {
             role: "node",
             namespaces: None,
             selectors: Vec::new(),
         }],
         relabel_configs: vec![copy("__meta_kubernetes_node_name", "node")],
-        metric_relabel_configs: vec![Relabel {
-            source_labels: vec!["__name__"],
-            regex: Some(KUBELET_METRICS.into()),
-            action: Some("keep"),
-            ..Relabel::default()
-        }],
+        metric_relabel_configs: vec![Relabel::keep(&["__name__"], KUBELET_METRICS)],
     }
 }
 
@@ -207,26 +266,22 @@ pub fn own_pods(stack: &Stack) -> KubernetesSd {
 }
 
 /// Discovery gives one target for each port of each container, init containers too: the port's name
-/// picks the one. A pod that has ended keeps its address for a while.
+/// picks the one.
 #[must_use]
 pub fn keep_port(component: Component, port: &str) -> Vec<Relabel> {
+    let of_port = [
+        "__meta_kubernetes_pod_label_app_kubernetes_io_component",
+        "__meta_kubernetes_pod_container_port_name",
+    ];
     vec![
-        Relabel {
-            source_labels: vec![
-                "__meta_kubernetes_pod_label_app_kubernetes_io_component",
-                "__meta_kubernetes_pod_container_port_name",
-            ],
-            regex: Some(format!("{};{port}", component.name())),
-            action: Some("keep"),
-            ..Relabel::default()
-        },
-        Relabel {
-            source_labels: vec!["__meta_kubernetes_pod_phase"],
-            regex: Some("Failed|Succeeded".into()),
-            action: Some("drop"),
-            ..Relabel::default()
-        },
+        Relabel::keep(&of_port, &format!("{};{port}", component.name())),
+        drop_ended_pods(),
     ]
+}
+
+/// A pod that has ended keeps its address for a while.
+pub(super) fn drop_ended_pods() -> Relabel {
+    Relabel::drop(&["__meta_kubernetes_pod_phase"], "Failed|Succeeded")
 }
 
 /// Removes a label.
@@ -239,7 +294,8 @@ pub fn drop_label(label: &str) -> Relabel {
     }
 }
 
-fn copy(from: &'static str, to: &'static str) -> Relabel {
+/// Copies a label.
+pub(super) fn copy(from: &'static str, to: &'static str) -> Relabel {
     Relabel {
         source_labels: vec![from],
         target_label: Some(to),

@@ -44,13 +44,14 @@ impl Reach {
             .as_ref()
             .and_then(|it| it.rules.as_ref());
         let elsewhere = selector.map(|selector| Elsewhere {
-            namespaces: selector.namespaces.as_ref().and_then(|given| {
-                match (&given.names, &given.match_labels) {
-                    (Some(names), _) => Some(names.iter().cloned().collect()),
-                    (None, Some(_)) => Some(labelled),
-                    (None, None) => (given.all != Some(true)).then(BTreeSet::new),
+            namespaces: match &selector.namespaces {
+                None => None,
+                Some(given) if given.all == Some(true) => None,
+                Some(given) if given.match_labels.is_empty() => {
+                    Some(given.names.iter().map(|name| name.0.clone()).collect())
                 }
-            }),
+                Some(_) => Some(labelled),
+            },
             labels: selector
                 .match_labels
                 .iter()

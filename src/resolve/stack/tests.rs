@@ -15,7 +15,8 @@ fn stack(spec: &str) -> MonitoringStack {
     .unwrap()
 }
 
-fn inputs() -> Inputs {
+/// A cluster with two Secrets.
+pub fn inputs() -> Inputs {
     let key = |key: &str, value: &str| (key.to_owned(), SecretValue(value.into()));
     Inputs {
         operator: Operator {
@@ -43,6 +44,7 @@ fn inputs() -> Inputs {
         fresh_password: SecretValue(b"fresh".to_vec()),
         rules: Vec::new(),
         barred: std::collections::BTreeMap::new(),
+        namespaces: None,
     }
 }
 
