@@ -15,6 +15,8 @@ pub mod alerting;
 #[cfg(feature = "controller")]
 pub mod component;
 #[cfg(feature = "controller")]
+pub mod default_rules;
+#[cfg(feature = "controller")]
 pub mod defaults;
 #[cfg(feature = "controller")]
 pub mod discovery;
@@ -22,6 +24,10 @@ pub mod discovery;
 pub mod external_loki;
 #[cfg(feature = "controller")]
 pub mod rule;
+#[cfg(feature = "controller")]
+pub mod rule_test;
+#[cfg(feature = "controller")]
+pub mod selector;
 #[cfg(feature = "controller")]
 pub mod stack;
 #[cfg(feature = "controller")]

@@ -43,6 +43,7 @@ use super::{
     printcolumn(name = "Agent", type_ = "string", json_path = ".status.summary.agent"),
     printcolumn(name = "Targets", type_ = "string", json_path = ".status.summary.targets"),
     printcolumn(name = "Rules", type_ = "string", json_path = ".status.summary.rules"),
+    printcolumn(name = "Firing", type_ = "integer", json_path = ".status.rules.firing"),
     printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp"),
     printcolumn(name = "Message", type_ = "string", json_path = ".status.conditions[?(@.type==\"Ready\")].message", priority = 1)
 )]

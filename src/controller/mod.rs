@@ -17,6 +17,7 @@ pub mod drift;
 pub mod error;
 pub mod events;
 pub mod immutable;
+pub mod judged;
 pub mod lease;
 pub mod live;
 pub mod memory;
@@ -26,6 +27,7 @@ pub mod owner;
 pub mod pace;
 pub mod prune;
 pub mod publish;
+pub mod quarantine;
 pub mod reconcile;
 pub mod seen;
 pub mod status;
@@ -220,6 +222,7 @@ impl Operator {
             context: self.context.clone(),
             living: Living(watched.stacks.clone()),
             rules: watched.rules,
+            reaches: watched.reaches,
         });
         let mut synced = watched.synced;
         // A stack without its rules would take them out of Prometheus.

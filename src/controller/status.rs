@@ -27,7 +27,7 @@ use crate::{
     resolve::{Resolution, problem::Problem},
 };
 
-pub use rule::{Subject, entries, rule_in_stack, rule_status};
+pub use rule::{Listed, Subject, entries, rule_in_stack, rule_status};
 pub use transition::{Transition, transitions};
 
 /// The bound of `status.problems` in the CRD.
@@ -261,7 +261,28 @@ impl Facts<'_> {
         RuleCounts {
             selected: count(rules.len()),
             rejected: count(rejected.count()),
+            firing: self.firing(),
         }
+    }
+
+    /// The alerts that fire; what was known while nobody answers.
+    fn firing(&self) -> i32 {
+        let listings: Vec<_> = self
+            .configs
+            .values()
+            .filter_map(|it| it.rules.as_ref())
+            .collect();
+        if listings.is_empty() {
+            return self
+                .old
+                .and_then(|old| old.rules)
+                .map_or(0, |rules| rules.firing);
+        }
+        let groups = listings.iter().flat_map(|listing| listing.groups.values());
+        let firing = groups
+            .flat_map(|group| &group.rules)
+            .map(|rule| rule.firing);
+        i32::try_from(firing.sum::<u32>()).unwrap_or(i32::MAX)
     }
 
     fn summary(&self) -> Summary {

@@ -4,11 +4,13 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     fmt,
+    sync::Arc,
 };
 
 use crate::api::{
     agent_config::{AgentConfig, Encoding},
     component::Component,
+    default_rules::DefaultRulesSpec,
     value::{Toleration, WhenDeleted},
 };
 
@@ -47,6 +49,10 @@ pub struct Stack {
     /// Components whose part of the specification is wrong: they are neither rendered nor pruned,
     /// so that what runs goes on.
     pub held: BTreeSet<Component>,
+    /// The rules that it makes for itself.
+    pub default_rules: DefaultRulesSpec,
+    /// `host:port` of the PostgreSQL servers that its agents ask.
+    pub postgres_servers: Vec<String>,
     /// Whether `NetworkPolicies` are rendered.
     pub network_policy: bool,
     /// Names of image pull Secrets.
@@ -169,25 +175,50 @@ pub struct Prometheus {
     pub remote_write: Vec<RemoteWrite>,
     /// What is scraped beside the stack itself.
     pub discovery: Option<Discovery>,
-    /// Rule files by name (`<namespace>-<name>-<uid>.yaml`), each a valid, complete document.
-    pub rule_files: BTreeMap<String, RuleFile>,
+    /// The rules it evaluates.
+    pub rule_files: RuleFiles,
     /// Alertmanagers outside the stack; their secrets are files of this component.
     pub alertmanagers: Vec<ExternalAlertmanager>,
     /// Secret values by file name, copied into the component's own Secret.
     pub secrets: BTreeMap<String, SecretValue>,
 }
 
+/// Rule files by name (`<namespace>-<name>-<uid>.yaml`), each where it was placed.
+pub type RuleFiles = BTreeMap<String, Placed>;
+
+/// A rule file and the shard that holds it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Placed {
+    /// The shard, less than [`crate::resolve::rules::SHARDS`].
+    pub shard: u8,
+    /// The file.
+    pub file: Arc<RuleFile>,
+}
+
 /// The rules of one `AlertRule`, valid for their engine.
 #[derive(Clone, Debug, PartialEq)]
 pub struct RuleFile {
-    /// The namespace of the `AlertRule`.
-    pub namespace: String,
-    /// Its name.
+    /// The name of its one group: namespace and name of the `AlertRule`.
+    pub group: String,
+    /// A whole document, as its engine reads it.
+    pub text: String,
+    /// A number for the content: two contents have two. Prometheus lists it as the group's limit.
+    pub mark: u64,
+    /// What the engine must list for each rule where it does not list the mark: Loki.
+    pub expected: Vec<ExpectedRule>,
+}
+
+/// What Loki must list of a rule that it has loaded.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ExpectedRule {
+    /// The alert's or record's name.
     pub name: String,
-    /// Evaluation interval, as Prometheus writes it; the stack's own when none.
-    pub interval: Option<String>,
-    /// The rules in order.
-    pub rules: Vec<crate::api::rule::RuleEntry>,
+    /// The words of the query, sorted: Loki writes it in a form of its own.
+    pub query: Vec<String>,
+    /// `for`.
+    pub seconds: u64,
+    /// The labels.
+    pub labels: BTreeMap<String, String>,
 }
 
 /// A store that takes samples; its secret is a file of the component.
@@ -208,9 +239,8 @@ pub struct Loki {
     pub workload: Workload,
     /// Time to keep, whole hours, as Loki writes it: `720h`.
     pub retention: String,
-    /// Rule files by name (`<namespace>-<name>-<uid>.yaml`), each a valid, complete document: one
-    /// that Loki cannot parse hides all the others from its ruler.
-    pub rule_files: BTreeMap<String, RuleFile>,
+    /// The rules it evaluates. One file that Loki cannot parse hides all the others from its ruler.
+    pub rule_files: RuleFiles,
     /// Addresses of Alertmanagers outside the stack that ask for no secret.
     pub alertmanager_urls: Vec<String>,
     /// Where people reach Grafana, for the links of alerts.

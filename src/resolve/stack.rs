@@ -10,6 +10,7 @@ use super::{
 };
 use crate::api::{
     component::Component,
+    rule::Engine,
     stack::{MonitoringStack, MonitoringStackSpec},
 };
 
@@ -18,14 +19,16 @@ pub fn resolve(stack: &MonitoringStack, inputs: &Inputs) -> Result<Resolution, V
     check_name(&stack.name_any())?;
     let spec = &stack.spec;
     let namespace = stack.namespace().unwrap_or_else(|| "default".into());
-    let (rule_files, rules) = rules::judge(&inputs.rules);
+    let place = |engine| rules::place(engine, &inputs.rules, &inputs.barred);
+    let (metrics_rules, log_rules) = (place(Engine::Prometheus), place(Engine::Loki));
     let mut parts = Parts {
         problems: Vec::new(),
         held: BTreeSet::new(),
     };
     let prometheus = parts.take(Component::Prometheus, spec, |problems| {
-        metrics::resolve(spec, &namespace, inputs, rule_files, problems)
+        metrics::resolve(spec, &namespace, inputs, metrics_rules.files, problems)
     });
+    parts.problems.extend(unselectable(spec, inputs));
     if alerting::external::is_used(spec) {
         let alerting = spec.alerting.iter();
         alerting.for_each(|it| alerting::external::check_alone(it, &mut parts.problems));
@@ -34,7 +37,7 @@ pub fn resolve(stack: &MonitoringStack, inputs: &Inputs) -> Result<Resolution, V
         alerting::resolve(spec, inputs, problems)
     });
     let loki = parts.take(Component::Loki, spec, |problems| {
-        logs::resolve(spec, problems)
+        logs::resolve(spec, log_rules.files, problems)
     });
     let grafana = parts.take(Component::Grafana, spec, |problems| {
         dashboards::resolve(spec, inputs, problems)
@@ -57,6 +60,12 @@ pub fn resolve(stack: &MonitoringStack, inputs: &Inputs) -> Result<Resolution, V
             grafana,
             agent,
             held: parts.held,
+            default_rules: spec
+                .alerting
+                .as_ref()
+                .and_then(|it| it.default_rules.clone())
+                .unwrap_or_default(),
+            postgres_servers: Vec::new(),
             network_policy: spec
                 .security
                 .as_ref()
@@ -66,12 +75,15 @@ pub fn resolve(stack: &MonitoringStack, inputs: &Inputs) -> Result<Resolution, V
             paused: spec.paused.unwrap_or(false),
         },
         problems: parts.problems,
-        // Without Prometheus nobody evaluates them: the stack takes none.
-        rules: if enabled(Component::Prometheus, spec) {
-            rules
-        } else {
-            Vec::new()
-        },
+        // Without its engine nobody evaluates a rule: the stack takes none.
+        rules: [
+            (Component::Prometheus, metrics_rules.verdicts),
+            (Component::Loki, log_rules.verdicts),
+        ]
+        .into_iter()
+        .filter(|(component, _)| enabled(*component, spec))
+        .flat_map(|(_, verdicts)| verdicts)
+        .collect(),
     })
 }
 
@@ -101,6 +113,19 @@ impl Parts {
             }
         }
     }
+}
+
+/// An operator that works in some namespaces sees no others, and not their labels.
+fn unselectable(spec: &MonitoringStackSpec, inputs: &Inputs) -> Option<Problem> {
+    let rules = spec.alerting.as_ref()?.rules.as_ref()?;
+    let selector = rules.namespaces.as_ref()?;
+    let by_name = selector.match_labels.is_empty() && selector.all != Some(true);
+    (!by_name && !inputs.operator.cluster_wide).then(|| {
+        Problem::new(
+            "spec.alerting.rules.namespaces",
+            "this operator works in some namespaces only (watchNamespaces): write their names",
+        )
+    })
 }
 
 /// Every component is on unless its `enabled` says otherwise.

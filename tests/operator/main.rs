@@ -19,6 +19,7 @@ mod objects;
 mod processes;
 mod rights;
 mod rules;
+mod selection;
 mod status;
 mod volumes;
 mod whole;

@@ -30,7 +30,7 @@ fn rule_files(stack: &Stack) -> BTreeMap<String, String> {
         .into_iter()
         .filter(|object| object.name.starts_with(&prefix))
         .flat_map(|object| {
-            let shard: ConfigMap = serde_json::from_value(object.body).unwrap();
+            let shard: ConfigMap = serde_json::from_value(object.body.to_value()).unwrap();
             shard.data.unwrap()
         })
         .collect()
@@ -194,7 +194,7 @@ fn prometheus_reads_every_string_as_it_was_written() {
 fn check_with_promtool(promtool: &PathBuf, rule: RuleEntry, expected: &serde_json::Value) {
     let mut stack = stack::minimal();
     stack.prometheus.as_mut().unwrap().rule_files =
-        [stack::rule_file("shop", "awkward", vec![rule])].into();
+        [stack::rule_file("shop", "awkward", &[rule])].into();
     let folder = tempfile::tempdir().unwrap();
     let (name, text) = rule_files(&stack).pop_first().unwrap();
     fs::write(folder.path().join(&name), text).unwrap();

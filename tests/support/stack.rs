@@ -1,6 +1,9 @@
 //! Resolved stacks to render, and what they are made of.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 #[path = "notify.rs"]
 pub mod notify;
@@ -15,14 +18,18 @@ use masthead::{
         },
         alerting::{Links, Severity},
         component::Component,
+        default_rules::DefaultRulesSpec,
         defaults,
-        rule::{AnnotationText, LabelText, RuleEntry},
+        rule::{AnnotationText, Engine, LabelText, RuleEntry},
         value::{Duration, TaintEffect, Toleration, TolerationOperator, WhenDeleted},
     },
-    resolve::model::{
-        Agent, Alertmanager, ContainerResources, Discovery, ExternalLoki, Grafana, Loki,
-        Namespaces, Operator, Prometheus, RemoteWrite, RuleFile, SecretValue, Server, Stack,
-        Version, Volume, Workload,
+    resolve::{
+        model::{
+            Agent, Alertmanager, ContainerResources, Discovery, ExternalLoki, Grafana, Loki,
+            Namespaces, Operator, Placed, Prometheus, RemoteWrite, RuleFiles, SecretValue, Server,
+            Stack, Version, Volume, Workload,
+        },
+        rules,
     },
 };
 
@@ -70,6 +77,8 @@ pub fn minimal() -> Stack {
         }),
         agent: Some(agent()),
         held: BTreeSet::new(),
+        default_rules: DefaultRulesSpec::default(),
+        postgres_servers: Vec::new(),
         network_policy: true,
         image_pull_secrets: Vec::new(),
         paused: false,
@@ -195,25 +204,37 @@ pub fn secret(text: &str) -> SecretValue {
 }
 
 /// One alert, in a file of its own.
-pub fn alert_file(namespace: &str, name: &str, expr: &str) -> (String, RuleFile) {
+pub fn alert_file(namespace: &str, name: &str, expr: &str) -> (String, Placed) {
     let rule = RuleEntry {
         alert: Some("Down".into()),
         expr: expr.into(),
         severity: Some(Severity::Critical),
         ..RuleEntry::default()
     };
-    rule_file(namespace, name, vec![rule])
+    rule_file(namespace, name, &[rule])
 }
 
 /// Rules in a file of their own.
-pub fn rule_file(namespace: &str, name: &str, rules: Vec<RuleEntry>) -> (String, RuleFile) {
-    let file = RuleFile {
-        namespace: namespace.into(),
-        name: name.into(),
-        interval: None,
-        rules,
+pub fn rule_file(namespace: &str, name: &str, rules: &[RuleEntry]) -> (String, Placed) {
+    placed(namespace, name, Engine::Prometheus, None, rules)
+}
+
+fn placed(
+    namespace: &str,
+    name: &str,
+    engine: Engine,
+    interval: Option<&str>,
+    rules: &[RuleEntry],
+) -> (String, Placed) {
+    let file = rules::rule_file(namespace, name, engine, interval, rules);
+    let shard = name
+        .bytes()
+        .fold(0, |sum: u8, byte| sum.wrapping_mul(31).wrapping_add(byte));
+    let placed = Placed {
+        shard: shard % rules::SHARDS,
+        file: Arc::new(file),
     };
-    (format!("{namespace}-{name}-0c1d.yaml"), file)
+    (format!("{namespace}-{name}-0c1d.yaml"), placed)
 }
 
 fn prometheus() -> Prometheus {
@@ -387,7 +408,7 @@ fn secrets<const N: usize>(values: [(&str, &str); N]) -> BTreeMap<String, Secret
         .into()
 }
 
-fn rule_files() -> BTreeMap<String, RuleFile> {
+fn rule_files() -> RuleFiles {
     let ratio = RuleEntry {
         record: Some("shop:checkout_errors:ratio_rate5m".into()),
         expr: "sum(rate(http_requests_total{code=~\"5..\"}[5m]))\n  /\nsum(rate(http_requests_total[5m]))\n".into(),
@@ -407,18 +428,17 @@ fn rule_files() -> BTreeMap<String, RuleFile> {
         .into(),
         ..RuleEntry::default()
     };
-    let (name, mut checkout) = rule_file("shop", "checkout", vec![ratio, failing]);
-    checkout.interval = Some("1m".into());
-    let down = alert_file("shop", "down", "up == 0");
-    [(name, checkout), down].into()
+    let engine = Engine::Prometheus;
+    let checkout = placed("shop", "checkout", engine, Some("1m"), &[ratio, failing]);
+    [checkout, alert_file("shop", "down", "up == 0")].into()
 }
 
-fn log_rule_files() -> BTreeMap<String, RuleFile> {
+fn log_rule_files() -> RuleFiles {
     let panics = RuleEntry {
         alert: Some("BotPanics".into()),
         expr: "sum by (pod) (count_over_time({app=\"bot\"} |= \"Traceback\" [5m])) > 0".into(),
         severity: Some(Severity::Warning),
         ..RuleEntry::default()
     };
-    [rule_file("shop", "bot-panics", vec![panics])].into()
+    [placed("shop", "bot-panics", Engine::Loki, None, &[panics])].into()
 }

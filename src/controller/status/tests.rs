@@ -1,6 +1,8 @@
 use std::collections::BTreeSet;
 
 use super::*;
+use crate::api::default_rules::DefaultRulesSpec;
+use crate::api::rule::Engine;
 use crate::{
     api::{agent_config::Encoding, alerting::Links},
     controller::{
@@ -102,9 +104,12 @@ fn verdict(taken: bool) -> RuleVerdict {
         namespace: "monitoring".into(),
         name: "rule".into(),
         generation: Some(1),
-        count: 1,
+        engine: Engine::Prometheus,
+        rules: ["A".to_owned()].into(),
         file: taken.then(|| "f.yaml".into()),
+        mark: taken.then_some(1),
         problems: Vec::new(),
+        refused: false,
     }
 }
 
@@ -158,6 +163,8 @@ fn stack() -> Stack {
         grafana: None,
         agent: None,
         held: BTreeSet::new(),
+        default_rules: DefaultRulesSpec::default(),
+        postgres_servers: Vec::new(),
         network_policy: true,
         image_pull_secrets: Vec::new(),
         paused: false,

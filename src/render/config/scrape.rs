@@ -44,6 +44,12 @@ pub struct ScrapeConfig {
 }
 
 impl ScrapeConfig {
+    /// The job's name, the label `job` of its series.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.job_name
+    }
+
     /// A job for targets that are not the stack's own: bounded.
     pub(super) fn of_others(name: &str, found: KubernetesSd, relabel: Vec<Relabel>) -> Self {
         Self {

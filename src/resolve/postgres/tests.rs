@@ -40,6 +40,7 @@ fn inputs(cluster_wide: bool) -> Inputs {
         grafana_admin: None,
         fresh_password: SecretValue(b"fresh".to_vec()),
         rules: Vec::new(),
+        barred: BTreeMap::new(),
         namespaces: None,
     }
 }

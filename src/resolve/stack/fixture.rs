@@ -45,6 +45,7 @@ pub fn inputs() -> Inputs {
         grafana_admin: None,
         fresh_password: SecretValue(b"fresh".to_vec()),
         rules: Vec::new(),
+        barred: std::collections::BTreeMap::new(),
         namespaces: None,
     }
 }

@@ -4,7 +4,7 @@ use super::{
 };
 use crate::{
     api::{component::Component, rule::AlertRule},
-    resolve::{Inputs, model::SecretValue},
+    resolve::{Inputs, model::SecretValue, rules::judge},
 };
 
 #[test]
@@ -45,7 +45,9 @@ fn a_component_that_is_off_is_neither_rendered_nor_held() {
 #[test]
 fn a_stack_without_prometheus_judges_no_rule() {
     let mut inputs = inputs();
-    inputs.rules.push(AlertRule::default());
+    inputs
+        .rules
+        .push(std::sync::Arc::new(judge(&AlertRule::default())));
     let judged = |spec: &str| resolve(&stack(spec), &inputs).unwrap().rules.len();
     assert_eq!(judged("{}"), 1);
     assert_eq!(judged("{metrics: {enabled: false}}"), 0);
