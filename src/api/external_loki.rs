@@ -51,6 +51,10 @@ pub struct Tenant(
 #[serde(rename_all = "camelCase")]
 #[schemars(inline)]
 #[x_kube(validation = Rule::new("has(self.certSecretRef) == has(self.keySecretRef)").message("certSecretRef and keySecretRef: both or none"))]
+#[allow(
+    clippy::struct_field_names,
+    reason = "what a reference is called everywhere"
+)]
 pub struct ClientTls {
     /// Where the certificates of the trusted authorities are, in PEM.
     #[serde(default, skip_serializing_if = "Option::is_none")]
