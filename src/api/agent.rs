@@ -23,7 +23,7 @@ pub struct AgentSpec {
     pub containers: Option<ContainerCollectorSpec>,
     /// The log lines of every container and of the node, to Loki.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub logs: Option<AgentLogsSpec>,
+    pub logs: Option<Box<AgentLogsSpec>>,
     /// 64Mi reserved and 128Mi at most when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub resources: Option<Resources>,

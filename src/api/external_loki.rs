@@ -1,5 +1,8 @@
 //! `spec.logs.external`: a Loki that the stack does not run.
 
+// A reference to a Secret is called `…SecretRef` everywhere.
+#![allow(clippy::struct_field_names)]
+
 use std::collections::BTreeMap;
 
 use kube::KubeSchema;

@@ -106,7 +106,7 @@ fn enabled(component: Component, spec: &MonitoringStackSpec) -> bool {
     match component {
         Component::Prometheus => spec.metrics.as_ref().and_then(|it| it.enabled),
         Component::Alertmanager => spec.alerting.as_ref().and_then(|it| it.enabled),
-        Component::Loki => spec.logs.as_ref().and_then(|it| match it.external {
+        Component::Loki => spec.logs.as_ref().and_then(|it| match &it.external {
             Some(_) => Some(false),
             None => it.enabled,
         }),

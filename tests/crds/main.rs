@@ -112,6 +112,7 @@ fn rule(rule: &Value) -> Value {
     })
 }
 
+#[allow(clippy::too_many_lines, reason = "one table")]
 async fn what_is_wrong_is_refused_with_its_place_and_reason(server: &Server) {
     let url = json!({"url": "http://example.org"});
     let slack = json!({"channel": "#alerts", "webhookSecretRef": {"name": "slack", "key": "url"}});

@@ -57,9 +57,9 @@ fn a_file_that_is_cut_and_written_anew_is_read_from_its_start() {
     let path = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
     let log = path.path().join("app.log");
     let node = Node::with(&loki, |logs| {
-        logs.files = vec![file(&path.path().join("*.log"))]
+        logs.files = vec![file(&path.path().join("*.log"))];
     });
-    let line = |writer: &str, number: u64| format!("w={writer} n={number} {:080}\n", number);
+    let line = |writer: &str, number: u64| format!("w={writer} n={number} {number:080}\n");
     let lines =
         |writer: &str, count: u64| -> String { (0..count).map(|n| line(writer, n)).collect() };
     let count = |writer: &'static str| loki.ledger("", |it| it.count(writer));
