@@ -92,7 +92,7 @@ pub struct Agent {
     node: Option<Endpoint>,
     /// None when it leaves the containers' out.
     containers: Option<(Endpoint, Arc<Containers>)>,
-    logs: Option<logs::Logs>,
+    logs: Option<Box<logs::Logs>>,
     node_name: Option<String>,
 }
 
@@ -145,14 +145,14 @@ impl Agent {
             .filter(|(_, it)| it.watches())
             .map(|(_, it)| it.told());
         let logs = match config.logs.clone() {
-            Some(config) => Some(logs::Logs::new(
+            Some(config) => Some(Box::new(logs::Logs::new(
                 config,
                 live,
                 roots,
                 told,
                 args.node_name.clone(),
                 &registry,
-            )?),
+            )?)),
             None => None,
         };
         // All addresses are bound before any is served, so who can ask finds it ready.
@@ -169,7 +169,7 @@ impl Agent {
 
     /// Where the state of the log pipeline can be seen, if there is one.
     pub fn logs(&self) -> Option<logs::Status> {
-        self.logs.as_ref().map(logs::Logs::status)
+        self.logs.as_ref().map(|logs| logs.status())
     }
 
     /// Where the node's metrics are served, if they are.
@@ -213,7 +213,7 @@ impl Agent {
         };
         let logs = async {
             match self.logs {
-                Some(logs) => logs.run(stop.clone()).await,
+                Some(logs) => Box::pin(logs.run(stop.clone())).await,
                 None => Ok(()),
             }
         };
