@@ -111,6 +111,13 @@ pub struct AgentArgs {
         default_value = "0.0.0.0:8081"
     )]
     pub containers_address: std::net::SocketAddr,
+    /// Where PostgreSQL's metrics are served.
+    #[arg(
+        long,
+        env = "MASTHEAD_POSTGRES_ADDRESS",
+        default_value = "0.0.0.0:9187"
+    )]
+    pub postgres_address: std::net::SocketAddr,
     /// Where `/livez`, `/readyz` and the agent's own `/metrics` are served.
     #[arg(long, env = "MASTHEAD_ADMIN_ADDRESS", default_value = "0.0.0.0:9110")]
     pub admin_address: std::net::SocketAddr,

@@ -22,12 +22,12 @@ use super::{
 use crate::{
     api::{
         component::Component,
-        status::{ProblemStatus, RuleCounts, StackStatus, Summary, Targets},
+        status::{ProblemStatus, RuleCounts, StackStatus, Summary, Targets, Unscraped},
     },
     resolve::{Resolution, problem::Problem},
 };
 
-pub use rule::{Subject, entries, rule_in_stack, rule_status};
+pub use rule::{Listed, Subject, entries, rule_in_stack, rule_status};
 pub use transition::{Transition, transitions};
 
 /// The bound of `status.problems` in the CRD.
@@ -82,6 +82,7 @@ pub fn stack_status(
             .map(|component| facts.component_status(*component))
             .collect(),
         targets: observation.targets,
+        unscraped: facts.unscraped(),
         rules: Some(facts.rule_counts()),
         problems: problem_statuses(&facts.problems()),
         summary: Some(facts.summary()),
@@ -173,6 +174,13 @@ impl Facts<'_> {
         resolved.chain(skipped).collect()
     }
 
+    /// What could not be asked is as it was.
+    fn unscraped(&self) -> Vec<Unscraped> {
+        let known = self.observation.unscraped.as_ref();
+        let before = || self.old.map(|old| &old.unscraped);
+        known.or_else(before).cloned().unwrap_or_default()
+    }
+
     /// Objects that were refused and belong to no component that has a condition.
     fn orphan_failures(&self) -> Vec<&(Component, String)> {
         let components = self.components();
@@ -253,7 +261,28 @@ impl Facts<'_> {
         RuleCounts {
             selected: count(rules.len()),
             rejected: count(rejected.count()),
+            firing: self.firing(),
         }
+    }
+
+    /// The alerts that fire; what was known while nobody answers.
+    fn firing(&self) -> i32 {
+        let listings: Vec<_> = self
+            .configs
+            .values()
+            .filter_map(|it| it.rules.as_ref())
+            .collect();
+        if listings.is_empty() {
+            return self
+                .old
+                .and_then(|old| old.rules)
+                .map_or(0, |rules| rules.firing);
+        }
+        let groups = listings.iter().flat_map(|listing| listing.groups.values());
+        let firing = groups
+            .flat_map(|group| &group.rules)
+            .map(|rule| rule.firing);
+        i32::try_from(firing.sum::<u32>()).unwrap_or(i32::MAX)
     }
 
     fn summary(&self) -> Summary {
@@ -272,7 +301,10 @@ impl Facts<'_> {
                 None => pods(Component::Loki),
             },
             dashboards: pods(Component::Grafana),
-            alerting: pods(Component::Alertmanager),
+            alerting: match &self.resolution.stack.prometheus {
+                Some(prometheus) if !prometheus.alertmanagers.is_empty() => "external".into(),
+                _ => pods(Component::Alertmanager),
+            },
             agent: pods(Component::Agent),
             targets: match self.observation.targets {
                 Some(Targets { up, down }) => format!("{up}/{}", up.saturating_add(down)),

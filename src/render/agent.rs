@@ -9,16 +9,17 @@ use k8s_openapi::{
 };
 
 use super::{
-    access,
-    config::{self, agent::SECRETS_DIR},
-    digest, files, meta, network,
+    access, config, digest, files, meta, network,
     objects::{Objects, Stage},
     pod::{self, Pod, Probes, User},
     volume,
 };
 use crate::{
     api::{agent_config::AgentConfig, component::Component},
-    resolve::model::Stack,
+    resolve::{
+        model::{Agent, Stack},
+        postgres::SECRETS_DIR,
+    },
 };
 
 const COMPONENT: Component = Component::Agent;
@@ -51,7 +52,7 @@ pub fn objects(stack: &Stack) -> Objects {
     let text = config::to_yaml(&config);
     let file = files::config_file(stack, COMPONENT, CONFIG_FILE, text);
     objects.add(Stage::Config, &file);
-    objects.extend(secrets(stack));
+    objects.extend(secrets(stack, agent));
     objects.extend(network::objects(stack, COMPONENT));
     let template = pod::template(stack, COMPONENT, &agent.workload, pod(stack, &config, hash));
     objects.add(Stage::Workload, &daemon_set(stack, template));
@@ -59,12 +60,11 @@ pub fn objects(stack: &Stack) -> Objects {
 }
 
 /// The one Secret whose values are files of the agent.
-fn secrets(stack: &Stack) -> Objects {
+fn secrets(stack: &Stack, agent: &Agent) -> Objects {
+    let mut files = agent.secrets.clone();
+    let external = stack.external_loki.iter();
+    files.extend(external.flat_map(|loki| loki.secrets.clone()));
     let mut objects = Objects::default();
-    let external = stack.external_loki.as_ref();
-    let files = external
-        .map(|loki| loki.secrets.clone())
-        .unwrap_or_default();
     if !files.is_empty() {
         let name = files::secrets_name(stack, COMPONENT);
         let secret = files::secret(stack, COMPONENT, name, files);
@@ -73,7 +73,8 @@ fn secrets(stack: &Stack) -> Objects {
     objects
 }
 
-/// The pods of a node give their containers' names: the one thing the agent asks the API for.
+/// The pods of a node give their containers' names, the labels of their lines, and the addresses
+/// of the PostgreSQL servers among them: the one thing the agent asks the API for.
 fn access(stack: &Stack, config: &AgentConfig) -> Objects {
     let mut objects = Objects::default();
     objects.add(Stage::Access, &access::service_account(stack, COMPONENT));
@@ -81,7 +82,7 @@ fn access(stack: &Stack, config: &AgentConfig) -> Objects {
         return objects;
     }
     if stack.operator.cluster_wide {
-        let binding = access::cluster_role_binding(stack, COMPONENT, ROLE);
+        let binding = access::cluster_role_binding(stack, COMPONENT, ROLE, ROLE);
         objects.add(Stage::Access, &binding);
     } else {
         objects.add(Stage::Access, &access::role_binding(stack, COMPONENT, ROLE));
@@ -90,7 +91,10 @@ fn access(stack: &Stack, config: &AgentConfig) -> Objects {
 }
 
 fn asks_the_api(config: &AgentConfig) -> bool {
-    config.containers.is_some() || config.logs.is_some()
+    let postgres = config.postgres.as_ref();
+    config.containers.is_some()
+        || config.logs.is_some()
+        || postgres.is_some_and(|it| it.discover.is_some())
 }
 
 fn daemon_set(stack: &Stack, template: PodTemplateSpec) -> DaemonSet {

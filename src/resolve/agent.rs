@@ -1,15 +1,17 @@
 //! `spec.agent`: the agent on every node.
 
-use super::{Inputs, agent_logs, model::Agent, problem::Problem, workload::Common};
+mod node;
+
+use super::{Inputs, agent_logs, model::Agent, postgres, problem::Problem, workload::Common};
 use crate::api::{
     agent::AgentSpec,
-    agent_config::{AgentConfig, ContainersConfig, LogsConfig, NodeConfig, PodsConfig},
+    agent_config::{AgentConfig, ContainersConfig, LogsConfig, PodsConfig},
     component::Component,
     stack::MonitoringStackSpec,
-    value::{Scheduling, Toleration, TolerationOperator},
+    value::{ImageReference, ImageVersion, Scheduling, Toleration, TolerationOperator},
 };
 
-/// Resolves the agent.
+/// Resolves the agent; problems of single collectors' settings leave only those out.
 pub fn resolve(
     spec: &MonitoringStackSpec,
     namespace: &str,
@@ -27,17 +29,21 @@ pub fn resolve(
         tolerations: vec![everywhere],
         priority_class_name: agent.priority_class_name.clone(),
     };
-    let node = agent.node.clone().unwrap_or_default();
     let containers = agent.containers.clone().unwrap_or_default();
+    let image = ImageReference(inputs.operator.image.clone());
+    let version = ImageVersion(env!("CARGO_PKG_VERSION").into());
     // An operator that works in namespaces of its own cannot give its agents more than that.
     let pods = PodsConfig {
         namespace: (!inputs.operator.cluster_wide).then(|| namespace.to_owned()),
     };
+    let postgres = agent.postgres.as_ref();
+    let postgres = postgres.map(|spec| postgres::resolve(spec, namespace, inputs, problems));
+    let (postgres, secrets) = postgres.unzip();
     Ok(Agent {
         workload: Common {
             component: Component::Agent,
-            image: Some(&inputs.operator.image),
-            version: Some(env!("CARGO_PKG_VERSION")),
+            image: Some(&image),
+            version: Some(&version),
             replicas: None,
             resources: agent.resources.as_ref(),
             storage: None,
@@ -45,10 +51,7 @@ pub fn resolve(
         }
         .resolve()?,
         config: AgentConfig {
-            node: node.enabled.unwrap_or(true).then_some(NodeConfig {
-                disable: node.disable,
-                ..NodeConfig::default()
-            }),
+            node: node::resolve(&agent.node.clone().unwrap_or_default(), problems),
             containers: containers
                 .enabled
                 .unwrap_or(true)
@@ -58,7 +61,9 @@ pub fn resolve(
                     ..ContainersConfig::default()
                 }),
             logs: logs(spec, namespace, inputs, problems)?,
+            postgres,
         },
+        secrets: secrets.unwrap_or_default(),
     })
 }
 

@@ -170,7 +170,7 @@ fn every_mount_has_its_volume_and_every_volume_its_mount() {
                 .map(|volume| volume.name)
                 .collect();
             if let Some(set) = view::find(&stack, "StatefulSet", &name) {
-                let set: StatefulSet = serde_json::from_value(set.body).unwrap();
+                let set: StatefulSet = serde_json::from_value(set.body.to_value()).unwrap();
                 let claims = set.spec.unwrap().volume_claim_templates.unwrap_or_default();
                 volumes.extend(claims.into_iter().filter_map(|claim| claim.metadata.name));
             }

@@ -1,8 +1,10 @@
 use std::collections::BTreeSet;
 
 use super::*;
+use crate::api::default_rules::DefaultRulesSpec;
+use crate::api::rule::Engine;
 use crate::{
-    api::agent_config::Encoding,
+    api::{agent_config::Encoding, alerting::Links},
     controller::{
         conditions::find,
         observe::{Observed, diagnose::Finding},
@@ -34,6 +36,7 @@ impl Case {
             observation: Observation {
                 components: components.collect(),
                 targets: Some(Targets { up: 41, down: 1 }),
+                unscraped: None,
             },
             resolution: Resolution {
                 stack,
@@ -101,9 +104,12 @@ fn verdict(taken: bool) -> RuleVerdict {
         namespace: "monitoring".into(),
         name: "rule".into(),
         generation: Some(1),
-        count: 1,
+        engine: Engine::Prometheus,
+        rules: ["A".to_owned()].into(),
         file: taken.then(|| "f.yaml".into()),
+        mark: taken.then_some(1),
         problems: Vec::new(),
+        refused: false,
     }
 }
 
@@ -123,7 +129,6 @@ fn stack() -> Stack {
         server: Server {
             policy_v1: true,
             endpoint_slices: true,
-            claim_retention: true,
         },
         prometheus: Some(Prometheus {
             workload: workload("3.14.0"),
@@ -132,24 +137,34 @@ fn stack() -> Stack {
             scrape_interval: String::new(),
             external_labels: BTreeMap::new(),
             remote_write: Vec::new(),
+            discovery: None,
             rule_files: BTreeMap::new(),
+            alertmanagers: Vec::new(),
             secrets: BTreeMap::new(),
         }),
         alertmanager: Some(Alertmanager {
             workload: workload("0.34.0"),
             receivers: Vec::new(),
             routes: Vec::new(),
+            time_intervals: Vec::new(),
+            inhibit_warnings: true,
+            inhibit_rules: Vec::new(),
+            links: Links::default(),
             secrets: BTreeMap::new(),
         }),
         loki: Some(Loki {
             workload: workload("3.7.6"),
             retention: String::new(),
             rule_files: BTreeMap::new(),
+            alertmanager_urls: Vec::new(),
+            grafana_link: None,
         }),
         external_loki: None,
         grafana: None,
         agent: None,
         held: BTreeSet::new(),
+        default_rules: DefaultRulesSpec::default(),
+        postgres_servers: Vec::new(),
         network_policy: true,
         image_pull_secrets: Vec::new(),
         paused: false,

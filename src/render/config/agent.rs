@@ -5,17 +5,17 @@ use serde::Serialize;
 use super::super::network;
 use crate::{
     api::{
-        agent_config::{AgentConfig, BasicAuthFile, ContainersConfig, LokiConfig, TlsFiles},
+        agent_config::{
+            AgentConfig, BasicAuthFile, ContainersConfig, LokiConfig, PostgresDiscovery, TlsFiles,
+        },
         component::Component,
     },
     resolve::{
         external_loki,
         model::{Agent, ExternalLoki, Stack},
+        postgres::SECRETS_DIR,
     },
 };
-
-/// Where the agent's secret files are mounted.
-pub const SECRETS_DIR: &str = "/etc/masthead-secrets";
 
 /// Where the node's journal is kept, and where it is while it is not kept, as the pod sees them.
 const JOURNALS: [&str; 2] = ["/var/log/journal", "/host/root/run/log/journal"];
@@ -40,6 +40,10 @@ pub struct AtStart<'a> {
     node: bool,
     containers: &'a Option<ContainersConfig>,
     logs: bool,
+    /// Whether its port is served.
+    postgres: bool,
+    /// Targets and queries are followed; which pods are watched is not.
+    discover: Option<&'a PostgresDiscovery>,
 }
 
 /// What of the file an agent reads only when it starts.
@@ -49,6 +53,8 @@ pub fn at_start(config: &AgentConfig) -> AtStart<'_> {
         node: config.node.is_some(),
         containers: &config.containers,
         logs: config.logs.is_some(),
+        postgres: config.postgres.is_some(),
+        discover: config.postgres.as_ref().and_then(|it| it.discover.as_ref()),
     }
 }
 

@@ -32,7 +32,6 @@ pub fn inputs() -> Inputs {
         server: Server {
             policy_v1: true,
             endpoint_slices: true,
-            claim_retention: true,
         },
         secrets: [
             ("slack".to_owned(), [key("url", "https://hooks")].into()),
@@ -46,10 +45,21 @@ pub fn inputs() -> Inputs {
         grafana_admin: None,
         fresh_password: SecretValue(b"fresh".to_vec()),
         rules: Vec::new(),
+        barred: std::collections::BTreeMap::new(),
+        namespaces: None,
     }
 }
 
 /// The stack of a specification in that cluster.
 pub fn resolved(spec: &str) -> Resolution {
     resolve(&stack(spec), &inputs()).unwrap()
+}
+
+/// The problems with it, as they are told.
+pub fn said(resolution: &Resolution) -> Vec<String> {
+    resolution
+        .problems
+        .iter()
+        .map(ToString::to_string)
+        .collect()
 }
