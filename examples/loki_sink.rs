@@ -5,6 +5,7 @@
 #[allow(
     dead_code,
     unused_imports,
+    clippy::string_slice,
     clippy::unwrap_used,
     reason = "shared with the tests"
 )]

@@ -104,7 +104,7 @@ pub struct Agent {
     /// None when it leaves PostgreSQL out.
     postgres: Option<(Endpoint, Arc<Postgres>)>,
     /// None when it ships no logs.
-    logs: Option<logs::Logs>,
+    logs: Option<Box<logs::Logs>>,
     node_name: Option<String>,
 }
 
@@ -170,14 +170,14 @@ impl Agent {
             .filter(|(_, it, _)| it.watches())
             .map(|(_, it, _)| it.told());
         let logs = match config.logs.clone() {
-            Some(config) => Some(logs::Logs::new(
+            Some(config) => Some(Box::new(logs::Logs::new(
                 config,
                 live,
                 roots,
                 told,
                 args.node_name.clone(),
                 &registry,
-            )?),
+            )?)),
             None => None,
         };
         // All addresses are bound before any is served, so who can ask finds it ready.
@@ -195,7 +195,7 @@ impl Agent {
 
     /// Where the state of the log pipeline can be seen, if there is one.
     pub fn logs(&self) -> Option<logs::Status> {
-        self.logs.as_ref().map(logs::Logs::status)
+        self.logs.as_ref().map(|logs| logs.status())
     }
 
     /// Where the node's metrics are served, if they are.
@@ -254,7 +254,7 @@ impl Agent {
         };
         let logs = async {
             match self.logs {
-                Some(logs) => logs.run(stop.clone()).await,
+                Some(logs) => Box::pin(logs.run(stop.clone())).await,
                 None => Ok(()),
             }
         };

@@ -31,7 +31,7 @@ pub struct AgentSpec {
     pub postgres: Option<PostgresCollectorSpec>,
     /// The log lines of every container and of the node, to Loki.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub logs: Option<AgentLogsSpec>,
+    pub logs: Option<Box<AgentLogsSpec>>,
     /// 64Mi reserved and 128Mi at most when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub resources: Option<Resources>,

@@ -1,5 +1,8 @@
 //! `spec.logs.external`: a Loki that the stack does not run.
 
+// A reference to a Secret is called `…SecretRef` everywhere.
+#![allow(clippy::struct_field_names)]
+
 use std::collections::BTreeMap;
 
 use kube::KubeSchema;
@@ -51,6 +54,10 @@ pub struct Tenant(
 #[serde(rename_all = "camelCase")]
 #[schemars(inline)]
 #[x_kube(validation = Rule::new("has(self.certSecretRef) == has(self.keySecretRef)").message("certSecretRef and keySecretRef: both or none"))]
+#[allow(
+    clippy::struct_field_names,
+    reason = "what a reference is called everywhere"
+)]
 pub struct ClientTls {
     /// Where the certificates of the trusted authorities are, in PEM.
     #[serde(default, skip_serializing_if = "Option::is_none")]

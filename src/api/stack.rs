@@ -179,7 +179,7 @@ pub struct LogsSpec {
     pub version: Option<ImageVersion>,
     /// A Loki that runs elsewhere, in place of the stack's own.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub external: Option<ExternalLokiSpec>,
+    pub external: Option<Box<ExternalLokiSpec>>,
     /// How long lines are kept, one day at least; 30d when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub retention: Option<Duration>,

@@ -74,7 +74,7 @@ fn logs(
     inputs: &Inputs,
     problems: &mut Vec<Problem>,
 ) -> Result<Option<LogsConfig>, Problem> {
-    let wanted = spec.agent.as_ref().and_then(|agent| agent.logs.as_ref());
+    let wanted = spec.agent.as_ref().and_then(|agent| agent.logs.as_deref());
     if spec.logs.as_ref().and_then(|logs| logs.enabled) != Some(false) {
         return agent_logs::resolve(wanted, namespace, inputs, problems);
     }

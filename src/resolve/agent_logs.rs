@@ -155,16 +155,13 @@ fn pod_match(choice: &PodChoice) -> PodMatch {
 
 fn limit(spec: &AgentLogsSpec, problems: &mut Vec<Problem>) -> Option<RateLimit> {
     let given = spec.pod_bytes_per_second.as_ref()?;
-    match quantity::parse_bytes(&given.0) {
-        // Less than a line of the longest would never let one pass.
-        Some(bytes_per_second @ 1024..) => Some(RateLimit { bytes_per_second }),
-        _ => {
-            let field = format!("{FIELD}.podBytesPerSecond");
-            let message = format!("{:?}: write such as 1Mi, 1Ki at least", given.0);
-            problems.push(Problem::new(field, message));
-            None
-        }
+    if let Some(bytes_per_second @ 1024..) = quantity::parse_bytes(&given.0) {
+        return Some(RateLimit { bytes_per_second });
     }
+    let field = format!("{FIELD}.podBytesPerSecond");
+    let message = format!("{:?}: write such as 1Mi, 1Ki at least", given.0);
+    problems.push(Problem::new(field, message));
+    None
 }
 
 /// The labels of every line, and how many more its fields may give.

@@ -36,7 +36,7 @@ pub fn resolve(
     problems: &mut Vec<Problem>,
 ) -> Option<ExternalLoki> {
     let logs = spec.logs.as_ref()?;
-    let external = logs.external.as_ref()?;
+    let external = logs.external.as_deref()?;
     if logs.enabled == Some(false) {
         return None;
     }
@@ -89,7 +89,7 @@ fn references<'a>(
 
 /// The names of the Secrets that an external Loki refers to.
 pub fn secret_names(spec: &MonitoringStackSpec) -> Vec<String> {
-    let external = spec.logs.as_ref().and_then(|logs| logs.external.as_ref());
+    let external = spec.logs.as_ref().and_then(|logs| logs.external.as_deref());
     external.map_or_else(Vec::new, |external| {
         let tls = external.tls.clone().unwrap_or_default();
         references(external, &tls)

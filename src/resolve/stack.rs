@@ -135,7 +135,7 @@ fn enabled(component: Component, spec: &MonitoringStackSpec) -> bool {
         // Alerts go to those outside, so the stack has none of its own.
         Component::Alertmanager if alerting::external::is_used(spec) => Some(false),
         Component::Alertmanager => spec.alerting.as_ref().and_then(|it| it.enabled),
-        Component::Loki => spec.logs.as_ref().and_then(|it| match it.external {
+        Component::Loki => spec.logs.as_ref().and_then(|it| match &it.external {
             Some(_) => Some(false),
             None => it.enabled,
         }),

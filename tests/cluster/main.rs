@@ -15,6 +15,7 @@
 #[allow(
     dead_code,
     unused_imports,
+    clippy::string_slice,
     clippy::let_underscore_must_use,
     reason = "shared with the tests of logs"
 )]

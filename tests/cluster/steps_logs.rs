@@ -11,7 +11,7 @@ use kube::{
 use serde_json::json;
 
 use crate::{
-    loki::{Limits, Loki},
+    loki::{self, Limits, Loki},
     support::{Cluster, NAMESPACE, STACK, condition, eventually, is_ready},
 };
 
@@ -57,7 +57,7 @@ pub async fn every_line_of_a_pod_that_the_kubelet_rotates_is_shipped(cluster: &C
         labelled(&loki).then_some(())
     })
     .await;
-    let report = loki.ledger("", |ledger| ledger.report());
+    let report = loki.ledger("", loki::ledger::Ledger::report);
     assert_eq!((report.missing, report.doubles), (0, 0), "{report:?}");
     assert_eq!(loki.errors(), [""; 0]);
     assert!(loki.refused().is_empty(), "{:?}", loki.refused());

@@ -12,7 +12,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use crate::node::Node;
 
 /// How long anything may take: far more than it does, on a machine that does other things too.
-pub const PATIENCE: Duration = Duration::from_secs(120);
+pub const PATIENCE: Duration = Duration::from_mins(2);
 
 /// Waits until something holds.
 pub fn wait_until(what: &str, mut holds: impl FnMut() -> bool) {

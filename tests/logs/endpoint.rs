@@ -36,7 +36,7 @@ fn outage(mode: Mode) {
     }
     loki.set(Mode::Accept);
     all_there(&loki, &writers);
-    assert_eq!(agent.metric("masthead_agent_log_lost_bytes_total"), 0.0);
+    assert!(agent.metric("masthead_agent_log_lost_bytes_total") < 1.0);
 }
 
 #[test]
@@ -94,7 +94,7 @@ fn lokis_own_rates_are_lived_with() {
 fn what_loki_refuses_is_counted_and_holds_nothing_up() {
     let loki = Loki::start(
         Limits {
-            age: Duration::from_secs(3600),
+            age: Duration::from_hours(1),
             ..Limits::generous()
         },
         false,

@@ -81,7 +81,7 @@ fn at_fifty_megabytes_a_second_the_quiet_ones_are_not_behind() {
             while !stop.load(Ordering::Relaxed) {
                 loud.write(2000, 250);
                 written += 500_000;
-                if written % 50_000_000 == 0 {
+                if written.is_multiple_of(50_000_000) {
                     loud.rotate(5);
                 }
                 let due = Duration::from_secs_f64(written as f64 / 50e6);

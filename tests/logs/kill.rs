@@ -56,7 +56,7 @@ fn killed_while_it_reads_plain_files_it_repeats_only_what_folds() {
     let mut number = 0;
     for _ in 0..length(8, 100) {
         let agent = Agent::start(&node);
-        for _ in 0..1 + random.below(60) {
+        for _ in 0..=random.below(60) {
             for _ in 0..random.below(30) {
                 writeln!(log, "w=plain n={number} no time in here").unwrap();
                 number += 1;

@@ -9,6 +9,8 @@
     clippy::expect_used,
     clippy::panic,
     clippy::string_slice,
+    clippy::needless_for_each,
+    clippy::redundant_closure_for_method_calls,
     reason = "a test fails by panicking"
 )]
 

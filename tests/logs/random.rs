@@ -9,10 +9,8 @@ impl Random {
         let given = std::env::var("MASTHEAD_SEED")
             .ok()
             .and_then(|seed| seed.parse().ok());
-        let now = std::time::SystemTime::now()
-            .duration_since(std::time::UNIX_EPOCH)
-            .unwrap();
-        let seed = given.unwrap_or_else(|| u64::from(now.subsec_nanos()) | 1);
+        let now = jiff::Timestamp::now().subsec_nanosecond().unsigned_abs();
+        let seed = given.unwrap_or_else(|| u64::from(now) | 1);
         eprintln!("MASTHEAD_SEED={seed}");
         Self(seed.max(1))
     }

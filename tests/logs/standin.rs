@@ -3,7 +3,6 @@
 use std::{
     io::{Read, Write},
     net::TcpStream,
-    time::{SystemTime, UNIX_EPOCH},
 };
 
 use crate::loki::{Limits, Loki, Mode, decode, ledger::numbered, limits};
@@ -25,13 +24,7 @@ fn push(loki: &Loki, body: &str) -> (u16, String) {
 }
 
 fn entries(labels: &str, entries: &[(i128, &str)]) -> String {
-    let now = i128::try_from(
-        SystemTime::now()
-            .duration_since(UNIX_EPOCH)
-            .unwrap()
-            .as_nanos(),
-    )
-    .unwrap();
+    let now = jiff::Timestamp::now().as_nanosecond();
     let values: Vec<_> = entries
         .iter()
         .map(|(seconds, line)| {

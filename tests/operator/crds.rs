@@ -103,6 +103,7 @@ fn rule(rule: &Value) -> Value {
     })
 }
 
+#[allow(clippy::too_many_lines, reason = "one table")]
 async fn what_is_wrong_is_refused_with_its_place_and_reason(server: &Server) {
     let cases = [wrong_stacks(), wrong_notifications(), wrong_rules()];
     for (object, reason) in cases.into_iter().flatten() {

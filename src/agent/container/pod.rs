@@ -192,7 +192,7 @@ impl Pod {
 
     /// The runtime's id of a container's start, if it is the last one.
     pub fn container_id(&self, name: &str, restart: u64) -> Option<String> {
-        let fits = |it: &&Container| it.name == name && it.restarts == restart as f64;
+        let fits = |it: &&Container| it.name == name && (it.restarts - restart as f64).abs() < 0.5;
         let found = self.containers.iter().find(fits)?;
         (!found.id.is_empty()).then(|| found.id.clone())
     }

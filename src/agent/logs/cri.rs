@@ -16,12 +16,10 @@ pub fn parse<'a>(line: &'a [u8], clock: &mut Clock) -> Option<Record<'a>> {
     };
     // The text may be empty, and then some runtimes leave out the space before it.
     let (tags, text) = split(rest).unwrap_or((rest, &[]));
+    // Tags to come are told apart by colons; the first stays what it is.
     let full = match tags {
-        b"F" => true,
-        b"P" => false,
-        // Tags to come are told apart by colons; the first stays what it is.
-        [b'F', b':', ..] => true,
-        [b'P', b':', ..] => false,
+        [b'F'] | [b'F', b':', ..] => true,
+        [b'P'] | [b'P', b':', ..] => false,
         _ => return None,
     };
     Some(Record {

@@ -57,7 +57,7 @@ struct Folder {
 pub struct Pods {
     root: Folder,
     within: Arc<[PathBuf]>,
-    pods: HashMap<String, Pod>,
+    folders: HashMap<String, Pod>,
 }
 
 #[derive(Debug)]
@@ -78,6 +78,7 @@ pub struct Docker {
 #[derive(Debug)]
 pub struct Plain {
     patterns: Vec<PathBuf>,
+    rootfs: PathBuf,
     /// What was last found, by path.
     known: HashMap<PathBuf, FileId>,
 }
@@ -161,20 +162,23 @@ impl Pods {
         Self {
             within: [real(&root), real(docker)].into(),
             root: Folder::new(root),
-            pods: HashMap::new(),
+            folders: HashMap::new(),
         }
     }
 
-    /// Looks at everything; false when the root cannot be read.
-    pub fn scan(&mut self, now: i64, out: &mut Vec<Change>) -> bool {
-        match self.root.read(now) {
-            Ok(None) => {}
-            Ok(Some(names)) => {
+    /// Looks at everything.
+    ///
+    /// # Errors
+    /// When the root cannot be read.
+    pub fn scan(&mut self, now: i64, out: &mut Vec<Change>) -> io::Result<()> {
+        match self.root.read(now)? {
+            None => {}
+            Some(names) => {
                 let names: HashSet<String> = names
                     .into_iter()
                     .filter(|name| names::pod(name).is_some())
                     .collect();
-                self.pods.retain(|name, pod| {
+                self.folders.retain(|name, pod| {
                     let stays = names.contains(name);
                     if !stays {
                         out.extend(
@@ -187,18 +191,17 @@ impl Pods {
                 });
                 for name in names {
                     let path = self.root.path.join(&name);
-                    self.pods.entry(name).or_insert_with(|| Pod {
+                    self.folders.entry(name).or_insert_with(|| Pod {
                         folder: Folder::new(path),
                         containers: HashMap::new(),
                     });
                 }
             }
-            Err(_) => return false,
         }
-        for (name, pod) in &mut self.pods {
+        for (name, pod) in &mut self.folders {
             pod.scan(name, &self.within, now, out);
         }
-        true
+        Ok(())
     }
 }
 
@@ -256,7 +259,7 @@ fn files(
         Err(error) if is_gone(&error) => out.push(Change::Gone(key(&folder.path))),
         // It is looked at again; a folder that cannot be read has no change to tell.
         Err(error) => {
-            tracing::debug!(folder = %folder.path.display(), %error, "a log folder cannot be read")
+            tracing::debug!(folder = %folder.path.display(), %error, "a log folder cannot be read");
         }
     }
 }
@@ -271,11 +274,14 @@ impl Docker {
         }
     }
 
-    /// Looks at everything; false when the root cannot be read.
-    pub fn scan(&mut self, now: i64, out: &mut Vec<Change>) -> bool {
-        match self.root.read(now) {
-            Ok(None) => {}
-            Ok(Some(names)) => {
+    /// Looks at everything.
+    ///
+    /// # Errors
+    /// When the root cannot be read.
+    pub fn scan(&mut self, now: i64, out: &mut Vec<Change>) -> io::Result<()> {
+        match self.root.read(now)? {
+            None => {}
+            Some(names) => {
                 let names: HashSet<String> = names.into_iter().collect();
                 self.containers.retain(|name, folder| {
                     let stays = names.contains(name);
@@ -291,7 +297,6 @@ impl Docker {
                         .or_insert_with(|| Folder::new(path));
                 }
             }
-            Err(_) => return false,
         }
         for (id, folder) in &mut self.containers {
             let kind = || Kind::Docker { id: id.clone() };
@@ -304,15 +309,16 @@ impl Docker {
                 out,
             );
         }
-        true
+        Ok(())
     }
 }
 
 impl Plain {
-    /// Files that these patterns fit.
-    pub fn new(patterns: Vec<PathBuf>) -> Self {
+    /// Files that these patterns fit, below the host's root.
+    pub fn new(patterns: Vec<PathBuf>, rootfs: PathBuf) -> Self {
         Self {
             patterns,
+            rootfs,
             known: HashMap::new(),
         }
     }
@@ -336,17 +342,24 @@ impl Plain {
                 if self.known.insert(path.clone(), id) == Some(id) {
                     continue;
                 }
-                out.extend(plain(path, config, glob::fixed(pattern)));
+                let key = host_key(path, &self.rootfs);
+                out.extend(plain(path, key, config, glob::fixed(pattern)));
             }
         }
         self.known.retain(|path, _| {
             let stays = seen.contains(path);
             if !stays {
-                out.push(Change::Gone(key(path)));
+                out.push(Change::Gone(host_key(path, &self.rootfs)));
             }
             stays
         });
     }
+}
+
+/// What the checkpoint calls a plain file: its path on the host.
+fn host_key(path: &Path, rootfs: &Path) -> String {
+    let path = path.strip_prefix(rootfs).unwrap_or(path).to_string_lossy();
+    format!("file:/{}", path.trim_start_matches('/'))
 }
 
 /// Whether it is what another of the paths was called before.
@@ -358,7 +371,7 @@ fn is_old(path: &Path, paths: &[PathBuf]) -> bool {
     })
 }
 
-fn plain(path: &Path, config: usize, fixed: &Path) -> Option<Change> {
+fn plain(path: &Path, key: String, config: usize, fixed: &Path) -> Option<Change> {
     let folder = path.parent()?;
     let base = super::tail::name(path);
     let mut files = Vec::new();
@@ -376,7 +389,7 @@ fn plain(path: &Path, config: usize, fixed: &Path) -> Option<Change> {
         files.extend(listed(name, path, found));
     }
     Some(Change::Files(Found {
-        key: key(path),
+        key,
         folder: folder.to_owned(),
         kind: Kind::Plain {
             base: base.to_owned(),

@@ -92,9 +92,8 @@ fn skip_value(text: &[u8]) -> Option<&[u8]> {
                 continue;
             }
             b'{' | b'[' => depth += 1,
-            b'}' | b']' if depth == 0 => return Some(rest),
+            b'}' | b']' | b',' if depth == 0 => return Some(rest),
             b'}' | b']' => depth -= 1,
-            b',' if depth == 0 => return Some(rest),
             _ => {}
         }
         rest = rest.get(1..)?;

@@ -7,7 +7,7 @@ use super::checkpoint::FileRecord;
 use super::identity::{FIRST_BYTES, FileId, Print};
 use super::input::Input;
 use super::metrics::Metrics;
-use super::names::{CURRENT, Name};
+use super::names::{self, CURRENT, Name, Order};
 use super::source::{Kind, Source};
 use super::tail::{GRACE, Opened, Tail};
 
@@ -81,7 +81,7 @@ impl Source {
         for file in &compressed {
             seen.extend(self.take_compressed(file, &seen, look));
         }
-        self.miss(&seen, look);
+        self.miss(&seen, &listed, look);
         self.files.sort_by_key(|file| file.order);
         self.put_aside(&listed, look);
         for file in self
@@ -136,6 +136,49 @@ impl Source {
                 && file.record.print.fits(beginning)
         };
         self.files.iter().any(fits)
+    }
+
+    /// What a plain file held before it was emptied, where logrotate's copytruncate has kept a copy:
+    /// it is read from where the file itself was.
+    pub fn copy_of(&self, index: usize) -> Option<Tail> {
+        let (Kind::Plain { base, .. }, Some(file)) = (&self.kind, self.files.get(index)) else {
+            return None;
+        };
+        let names = std::fs::read_dir(&self.folder).ok()?;
+        let mut names = names.filter_map(|entry| entry.ok()?.file_name().into_string().ok());
+        names.find_map(|name| self.copy(file, base, name))
+    }
+
+    fn copy(&self, file: &Tail, base: &str, name: String) -> Option<Tail> {
+        let found = names::sibling(&name, base, 0)?;
+        let path = self.folder.join(&name);
+        if found.order.turn == CURRENT || found.compressed || file.record.print.length == 0 {
+            return None;
+        }
+        let input = Input::open(&path, false, &self.within).ok()?;
+        let (id, size) = input.look().ok()?;
+        if size < file.read || !input.fits(&file.record.print).ok()? {
+            return None;
+        }
+        let record = FileRecord {
+            name,
+            id,
+            ..file.record.clone()
+        };
+        let mut copy = Tail::new(path, record, self.within.clone());
+        // Batches on their way, and parts that wait, are of what is in the copy now.
+        copy.serial = file.serial;
+        (copy.read, copy.inside, copy.time, copy.skip) =
+            (file.read, file.inside, file.time, file.skip);
+        copy.metadata.clone_from(&file.metadata);
+        copy.size = size;
+        copy.aside = Some(Instant::now());
+        copy.order = Order {
+            restart: 0,
+            turn: CURRENT - 1,
+        };
+        copy.input = Some(input);
+        Some(copy)
     }
 
     fn take_plain(&mut self, listed: &Listed, seen: &[u64]) -> u64 {
@@ -213,7 +256,7 @@ impl Source {
     }
 
     /// Files without a name: open ones are read to their end, others are lost.
-    fn miss(&mut self, seen: &[u64], look: &Look<'_>) {
+    fn miss(&mut self, seen: &[u64], listed: &[Listed], look: &Look<'_>) {
         let key = &self.key;
         self.files.retain_mut(|file| {
             if seen.contains(&file.serial) {
@@ -228,6 +271,14 @@ impl Source {
                 return true;
             }
             let unread = file.size.saturating_sub(file.read);
+            if unread == 0 && listed.iter().any(|listed| listed.id == file.record.id) {
+                tracing::info!(
+                    key,
+                    file = file.record.name,
+                    "a log file was emptied and written anew"
+                );
+                return false;
+            }
             let since = file.time;
             look.metrics.lost("deleted", unread);
             tracing::warn!(

@@ -8,12 +8,12 @@ pub fn expand(pattern: &Path) -> Vec<PathBuf> {
     let mut found = vec![PathBuf::new()];
     for part in pattern.components() {
         let Component::Normal(name) = part else {
-            found.iter_mut().for_each(|path| path.push(part));
+            found = found.into_iter().map(|path| path.join(part)).collect();
             continue;
         };
         let name = name.to_string_lossy();
         if !name.contains(['*', '?']) {
-            found.iter_mut().for_each(|path| path.push(part));
+            found = found.into_iter().map(|path| path.join(part)).collect();
             continue;
         }
         let inside = |folder: &PathBuf| {

@@ -107,8 +107,8 @@ impl Input {
         if !self.compressed {
             return self.file.read_at(buffer, from);
         }
-        let again = |unpacked: &Box<Unpacked>| from >= unpacked.at;
-        let mut unpacked = match self.unpacked.take().filter(again) {
+        let kept = self.unpacked.take().filter(|unpacked| from >= unpacked.at);
+        let mut unpacked = match kept {
             Some(unpacked) => unpacked,
             None => Box::new(Unpacked {
                 decoder: MultiGzDecoder::new(self.file.try_clone().and_then(rewind)?),

@@ -2,26 +2,20 @@
 //! have something to say.
 
 use std::collections::HashSet;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::checkpoint::SavedSource;
-use super::client::Client;
+use super::describe::{describe, lag_of, settled_out};
 use super::discover::{Change, Docker, Found, Plain, Pods};
-use super::encode;
-use super::entries::Work;
 use super::files::Look;
 use super::journal::Journals;
-use super::metrics::Lag;
-use super::plan::Plan;
-use super::push::Target;
-use super::reader::{QUIET_TURN, Reader};
+use super::reader::Reader;
 use super::settle::settle;
 use super::source::{Kind, Source};
+use super::tail::Tail;
 use super::tenant::Tenant;
-use crate::agent::container::Shared;
-use crate::api::agent_config::LogsConfig;
 
 /// How many looks go by before a file is looked at that has not changed, as the kernel has it.
 const CALM: u64 = 10;
@@ -45,7 +39,8 @@ impl Reader {
             .files
             .iter()
             .map(|file| self.parts.roots.in_rootfs(&file.path));
-        self.plain = Plain::new(files.collect());
+        let files = files.collect();
+        self.plain = Plain::new(files, self.parts.roots.rootfs.clone());
         let journal = config
             .journal
             .iter()
@@ -76,7 +71,9 @@ impl Reader {
             }
         });
         if !told {
-            sources.values_mut().for_each(|source| source.hinted = true);
+            for source in sources.values_mut() {
+                source.hinted = true;
+            }
         }
         let now = self.work.now;
         let mut over = Vec::new();
@@ -99,9 +96,8 @@ impl Reader {
                 continue;
             }
             // Calm ones are looked at now and then, should the kernel have told us nothing.
-            let wants = !(source.is_calm()
-                && !(self.ticks + u64::from(source.id)).is_multiple_of(CALM))
-                && source.wants(now);
+            let due = (self.ticks + u64::from(source.id)).is_multiple_of(CALM);
+            let wants = (due || !source.is_calm()) && source.wants(now);
             source.hinted = wants;
             source.lag(self.work.nanos);
             let Some(tenant) = self
@@ -134,11 +130,13 @@ impl Reader {
         let pods = self
             .pods
             .as_mut()
-            .is_none_or(|pods| pods.scan(now, &mut changes));
+            .map_or(Ok(()), |pods| pods.scan(now, &mut changes));
         let docker = self
             .docker
             .as_mut()
-            .is_none_or(|docker| docker.scan(now, &mut changes));
+            .map_or(Ok(()), |docker| docker.scan(now, &mut changes));
+        let looked = pods.is_ok() && docker.is_ok();
+        self.say_unreadable(pods, docker);
         self.plain.scan(&mut changes);
         self.journals.scan(&mut changes);
         self.work.tick();
@@ -164,13 +162,57 @@ impl Reader {
         if std::mem::take(&mut self.anew) {
             self.shelve(|source| !source.gone && !seen.contains(&source.key));
         }
-        // What was kept for a container that is no more was kept in vain.
-        if pods && docker {
-            self.saved
-                .sources
-                .retain(|key, _| !key.starts_with('/') || Path::new(key).exists());
+        if looked {
+            self.forget_gone();
         }
         self.hold_within_bounds();
+    }
+
+    /// Says once that a root cannot be read. One that is not there is only worth a note: most hosts
+    /// have pods or Docker, and not both.
+    fn say_unreadable(&mut self, pods: io::Result<()>, docker: io::Result<()>) {
+        let config = &self.parts.plan.config;
+        let roots = [
+            config.pods.as_ref().map(|it| it.directory.clone()),
+            config.docker.as_ref().map(|it| it.directory.clone()),
+        ];
+        for ((looked, root), said) in [pods, docker]
+            .into_iter()
+            .zip(roots)
+            .zip(&mut self.unreadable)
+        {
+            let Some(error) = looked.err() else {
+                *said = false;
+                continue;
+            };
+            let root = root.unwrap_or_default();
+            if std::mem::replace(said, true) {
+                continue;
+            }
+            if error.kind() == io::ErrorKind::NotFound {
+                tracing::warn!(folder = root, "there is no such folder, so no logs of it");
+            } else {
+                self.parts.metrics.failed(Path::new(&root), &error);
+            }
+        }
+    }
+
+    /// What was kept of containers and files that are no more was kept in vain. Whether all of them
+    /// had been delivered nobody knows.
+    fn forget_gone(&mut self) {
+        let (roots, metrics) = (&self.parts.roots, &self.parts.metrics);
+        self.saved.sources.retain(|key, saved| {
+            let there = match key.strip_prefix("file:") {
+                Some(path) => roots.in_rootfs(path).exists(),
+                None => !key.starts_with('/') || Path::new(key).exists(),
+            };
+            let last = saved.files.iter().filter(|file| !file.finished).map(|file| file.time).max();
+            if let (false, Some(last_time)) = (there, last) {
+                metrics.lost("deleted", 0);
+                tracing::warn!(key, last_time, "logs were deleted while the agent was down; what was written after the last time is lost");
+            }
+            there
+        });
     }
 
     /// Files that may be open: what is configured, as far as the system allows it.
@@ -246,95 +288,6 @@ impl Reader {
             .set(i64::try_from(pinned).unwrap_or(i64::MAX));
     }
 
-    /// Takes over a changed configuration. Sources that stay are named anew; how far they are
-    /// delivered stays, and what is left out is kept for when it comes again.
-    fn reload(&mut self) {
-        let config = self.parts.live.current();
-        let Some(config) = config.logs.clone().or_else(|| self.nothing()) else {
-            return;
-        };
-        if config == self.parts.plan.config {
-            return;
-        }
-        let plan = Plan::after(config, &self.parts.plan.tenants);
-        let client = plan
-            .as_ref()
-            .map_err(ToString::to_string)
-            .and_then(|plan| Client::new(&plan.config.loki).map_err(|error| error.to_string()));
-        let (plan, client) = match (plan, client) {
-            (Ok(plan), Ok(client)) => (plan, client),
-            (_, error) => {
-                // Not to be expected: it was tried when the file was read.
-                tracing::error!(
-                    error = error.err(),
-                    "the logs' configuration stays as it is"
-                );
-                return;
-            }
-        };
-        if plan.config.state != self.parts.plan.config.state {
-            tracing::warn!("logs.state: another folder is used after a restart only");
-        }
-        if plan.config.loki != self.parts.plan.config.loki {
-            self.parts.target.send_replace(Target {
-                client: Arc::new(client),
-                tenants: plan.tenants.clone(),
-            });
-        }
-        for tenant in 0..self.tenants.len() {
-            self.seal(tenant);
-        }
-        self.tenants.iter_mut().for_each(Tenant::forget);
-        for source in self.sources.values_mut() {
-            source.queued = false;
-            source.settled = None;
-        }
-        let block = plan.config.limits.line_bytes * 2;
-        if block > self.work.buffer.len() {
-            self.work = Work::new(block.max(QUIET_TURN));
-            self.work.tick();
-        }
-        self.parts.plan = plan;
-        self.look_where();
-        tracing::info!("the logs' configuration has changed");
-    }
-
-    /// What stands for a configuration without logs: nothing is read.
-    fn nothing(&self) -> Option<LogsConfig> {
-        let now = &self.parts.plan.config;
-        Some(LogsConfig {
-            loki: now.loki.clone(),
-            state: now.state.clone(),
-            ..LogsConfig::default()
-        })
-    }
-
-    /// Puts sources away that are not read any more; what was delivered of them is kept.
-    fn shelve(&mut self, which: impl Fn(&Source) -> bool) {
-        let ids = self
-            .sources
-            .values()
-            .filter(|source| which(source))
-            .map(|source| source.id);
-        for id in ids.collect::<Vec<_>>() {
-            let Some(source) = self.sources.remove(&id) else {
-                continue;
-            };
-            self.by_key.remove(&source.key);
-            source
-                .watch
-                .iter()
-                .for_each(|watch| self.hints.leave(*watch));
-            self.parts.metrics.lags.remove(&source.lag);
-            let files = source.files.into_iter().map(|file| file.record).collect();
-            let app = source.app;
-            self.saved
-                .sources
-                .insert(source.key, SavedSource { app, files });
-            self.dirty = true;
-        }
-    }
-
     fn found(&mut self, found: Found, may_open: &mut usize) {
         let id = self.by_key.get(&found.key).copied();
         let id = id.unwrap_or_else(|| self.add(&found));
@@ -404,6 +357,19 @@ impl Reader {
                     source.app = Some(settled.app.clone());
                 }
                 describe(source, &self.parts.told);
+                if source
+                    .settled
+                    .as_ref()
+                    .is_some_and(|settled| settled.unknown)
+                {
+                    let unread = source.files.iter().map(Tail::lag).sum();
+                    self.parts.metrics.lost("labels_unknown", unread);
+                    tracing::warn!(
+                        key = source.key,
+                        unread,
+                        "a deleted pod's lines are left out: rules ask for its labels, which nobody can tell"
+                    );
+                }
                 if settled_out(source) {
                     source.files.iter_mut().for_each(|file| file.input = None);
                 }
@@ -411,64 +377,4 @@ impl Reader {
             }
         }
     }
-}
-
-fn lag_of(found: &Found, now: i64) -> Lag {
-    let (namespace, pod, container) = match &found.kind {
-        Kind::Pod {
-            namespace,
-            pod,
-            container,
-            ..
-        } => (namespace.clone(), pod.clone(), container.clone()),
-        Kind::Docker { id } => (String::new(), String::new(), id.clone()),
-        Kind::Plain { .. } | Kind::Journal => (String::new(), String::new(), found.key.clone()),
-    };
-    Lag {
-        namespace,
-        pod,
-        container,
-        caught_up: now.into(),
-        ..Lag::default()
-    }
-}
-
-/// Writes the structured metadata of files that have none yet.
-fn describe(source: &mut Source, told: &Shared) {
-    if source.settled.is_none() {
-        return;
-    }
-    for file in source
-        .files
-        .iter_mut()
-        .filter(|file| file.metadata.is_empty() && !file.ended)
-    {
-        let out = &mut file.metadata;
-        match &source.kind {
-            Kind::Pod { uid, container, .. } => {
-                let restart = file.order.restart;
-                encode::pair(out, "pod_uid", uid);
-                let id = told.with(|told| told.pods.get(uid)?.container_id(container, restart));
-                if let Some(id) = id {
-                    encode::pair(out, "container_id", &id);
-                }
-                let path = source.folder.join(format!("{restart}.log"));
-                encode::pair(out, "filename", &path.to_string_lossy());
-                encode::pair(out, "restart", &restart.to_string());
-            }
-            Kind::Docker { id } => {
-                encode::pair(out, "container_id", id);
-                let path = source.folder.join(format!("{id}-json.log"));
-                encode::pair(out, "filename", &path.to_string_lossy());
-            }
-            Kind::Plain { .. } | Kind::Journal => {}
-        }
-    }
-}
-
-fn settled_out(source: &Source) -> bool {
-    source
-        .settled
-        .as_ref()
-        .is_some_and(|settled| settled.excluded)
 }

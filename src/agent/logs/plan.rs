@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use anyhow::Context as _;
-use regex::bytes::Regex;
+use regex::bytes::{Regex, RegexBuilder};
 
 use super::client;
 use super::fields::Format;
@@ -84,6 +84,19 @@ impl Plan {
         })
     }
 
+    /// Whether what is done to pods depends on their labels.
+    pub fn asks_for_labels(&self) -> bool {
+        let pods = self.config.pods.iter();
+        let rules = pods.flat_map(|pods| {
+            let lines = pods.multiline.iter().map(|rule| &rule.pods);
+            pods.include.iter().chain(&pods.exclude).chain(lines)
+        });
+        let stages = self.stages.iter().filter_map(|(pods, _)| pods.as_ref());
+        rules
+            .chain(stages)
+            .any(|pods| !pods.match_labels.is_empty())
+    }
+
     /// The number of a namespace's tenant.
     pub fn tenant(&self, namespace: Option<&str>) -> usize {
         let own = namespace.and_then(|namespace| self.config.loki.tenants.get(namespace));
@@ -110,8 +123,7 @@ pub type Fits<'a> = &'a dyn Fn(&PodMatch) -> bool;
 fn step(index: usize, config: &StageConfig) -> anyhow::Result<(Option<PodMatch>, Step)> {
     let pattern = |field: &str, pattern: &str| {
         let field = format!("logs.stages[{index}].{field}.pattern");
-        Regex::new(pattern)
-            .with_context(|| format!("{field}: {pattern:?} is no regular expression"))
+        regex(pattern).with_context(|| format!("{field}: {pattern:?} is no regular expression"))
     };
     Ok(match config {
         StageConfig::Drop(it) => (it.pods.clone(), Step::Drop(pattern("drop", &it.pattern)?)),
@@ -146,8 +158,18 @@ fn taken(fields: &Fields) -> Vec<Taken> {
         .collect()
 }
 
+/// The most memory that a pattern may take: who annotates a pod must not fill the agent.
+const PATTERN: usize = 1 << 20;
+
+/// A regular expression.
+///
+/// # Errors
+/// When it is none, or takes too much memory.
+pub fn regex(pattern: &str) -> Result<Regex, regex::Error> {
+    RegexBuilder::new(pattern).size_limit(PATTERN).build()
+}
+
 fn check(field: &str, pattern: &str) -> anyhow::Result<()> {
-    Regex::new(pattern)
-        .with_context(|| format!("{field}: {pattern:?} is no regular expression"))?;
+    regex(pattern).with_context(|| format!("{field}: {pattern:?} is no regular expression"))?;
     Ok(())
 }

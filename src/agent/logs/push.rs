@@ -246,7 +246,7 @@ fn verdict(answer: &Answer) -> Verdict {
         status if status.as_u16() == 260 => Verdict::Refused("blocked", None),
         status if status.is_success() => Verdict::Taken,
         // The valid entries are stored, though the whole request is answered so.
-        StatusCode::BAD_REQUEST => Verdict::Refused(reason(text), Some(ignored(text).unwrap_or(1))),
+        StatusCode::BAD_REQUEST => Verdict::Refused(reason(text), refused(text)),
         StatusCode::UNPROCESSABLE_ENTITY => Verdict::Refused("malformed", None),
         StatusCode::PAYLOAD_TOO_LARGE => Verdict::Refused("too_large", None),
         // The rest can be mended while we wait: a limit, a password, an address, an outage.
@@ -270,10 +270,22 @@ fn reason(text: &str) -> &'static str {
     found.map_or("refused", |(_, reason)| reason)
 }
 
-/// The count in `total ignored: 3 out of 10`.
-fn ignored(text: &str) -> Option<u64> {
-    let rest = text.split("total ignored: ").nth(1)?;
-    rest.split(' ').next()?.parse().ok()
+/// How many entries a text says are refused: `total ignored: 3 out of 10` for each stream, or
+/// `3 errors like: …; …`, in which one that stands alone has no count. None: it speaks of no entry,
+/// so the request as a whole was not understood.
+fn refused(text: &str) -> Option<u64> {
+    let ignored = text.split("total ignored: ").skip(1);
+    let ignored = ignored.filter_map(|rest| rest.split(' ').next()?.parse::<u64>().ok());
+    let ignored: u64 = ignored.sum();
+    if ignored > 0 {
+        return Some(ignored);
+    }
+    let of = |part: &str| match part.split_once(" errors like: ") {
+        Some((count, _)) => count.trim().parse().unwrap_or(1),
+        None => u64::from(reason(part) != "refused"),
+    };
+    let count: u64 = text.split("; ").map(of).sum();
+    (count > 0).then_some(count)
 }
 
 fn status(answer: &Answer) -> String {
@@ -317,8 +329,11 @@ mod tests {
         );
         assert_eq!(
             verdict(&answer(400, "what?")),
-            Verdict::Refused("refused", Some(1))
+            Verdict::Refused("refused", None)
         );
+        let text =
+            "3 errors like: entry for stream '{}' has timestamp too old: x; entry too far behind";
+        assert_eq!(refused(text), Some(4));
         for status in [401, 404, 408, 429, 500, 502, 503] {
             assert_eq!(
                 verdict(&answer(status, "")),

@@ -62,6 +62,7 @@ pub struct Parts {
 
 /// The reader.
 #[derive(Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
 pub struct Reader {
     pub(super) parts: Parts,
     pub(super) sources: HashMap<u32, Source>,
@@ -72,6 +73,8 @@ pub struct Reader {
     pub(super) docker: Option<Docker>,
     pub(super) plain: Plain,
     pub(super) hints: Hints,
+    /// Roots that were said to be unreadable.
+    pub(super) unreadable: [bool; 2],
     /// How many looks there were.
     pub(super) ticks: u64,
     pub(super) journals: Journals,
@@ -109,9 +112,10 @@ impl Reader {
             saved,
             pods: None,
             docker: None,
-            plain: Plain::new(Vec::new()),
+            plain: Plain::new(Vec::new(), parts.roots.rootfs.clone()),
             hints: Hints::default(),
             ticks: 0,
+            unreadable: [false; 2],
             journals: Journals::new(Vec::new()),
             fresh,
             tenants: Vec::new(),
@@ -292,7 +296,7 @@ impl Reader {
         self.work.made.counts = super::entries::Counts::default();
         let rate = source.settled.as_ref().and_then(|settled| settled.rate);
         let allowed = if rate.is_some() {
-            budget.min(source.allowance as usize)
+            budget.min(whole(source.allowance))
         } else {
             budget
         };
@@ -374,4 +378,14 @@ impl Reader {
             }
         }
     }
+}
+
+/// The whole bytes of an allowance.
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "rates are far below, and it is not negative here"
+)]
+fn whole(allowance: f64) -> usize {
+    allowance.max(0.0) as usize
 }

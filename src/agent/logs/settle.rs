@@ -8,7 +8,7 @@ use regex::bytes::Regex;
 use serde::Deserialize;
 
 use super::labels;
-use super::plan::Plan;
+use super::plan::{Plan, regex};
 use super::source::{Kind, Settled, Source};
 use crate::agent::container::{Pod, Shared, Watch};
 use crate::api::agent_config::{LogsConfig, PodMatch};
@@ -40,27 +40,31 @@ pub fn settle(source: &Source, plan: &Plan, told: &Shared, node: Option<&str>) -
                 None if told.watch == Watch::None => Some(Known::default()),
                 None => None,
             });
-            let waited = source.found.elapsed() >= PATIENCE || source.gone;
+            // Rules that ask for labels are kept: without an answer nothing is sent that they might
+            // leave out or redact.
+            let late = source.found.elapsed() >= PATIENCE && !plan.asks_for_labels();
+            let waited = late || source.gone;
+            let unknown = known.is_none() && plan.asks_for_labels();
             let known = known.or_else(|| waited.then(Known::default))?;
             // What an earlier run has settled stays, so that the same line has the same labels.
             let app = source.app.clone().or(known.app.clone());
             let app = app.unwrap_or_else(|| labels::app_of_name(pod).to_owned());
-            Some(of_pod(
-                &Names {
-                    namespace,
-                    pod,
-                    container,
-                    app: &app,
-                    node,
-                },
-                &known,
-                plan,
-            ))
+            let names = Names {
+                namespace,
+                pod,
+                container,
+                app: &app,
+                node,
+            };
+            let mut settled = of_pod(&names, &known, plan);
+            settled.unknown = unknown;
+            settled.excluded |= unknown;
+            Some(settled)
         }
         Kind::Docker { id } => Some(of_docker(source, id, plan, node)),
         Kind::Plain { config, .. } => {
             let config = plan.config.files.get(*config)?;
-            let path = source.key.as_str();
+            let path = source.key.trim_start_matches("file:");
             let mut pairs = common(&plan.config, node);
             pairs.push(("filename".into(), path.into()));
             if !config.labels.contains_key("job") {
@@ -135,6 +139,7 @@ fn of_pod(names: &Names<'_>, known: &Known, plan: &Plan) -> Settled {
         tenant: plan.tenant(Some(names.namespace)),
         rate: pods.limit.map(|limit| limit.bytes_per_second),
         units: Vec::new(),
+        unknown: false,
         excluded: !included || pods.exclude.iter().any(fits),
     }
 }
@@ -219,7 +224,7 @@ fn text(pairs: &[(String, String)]) -> String {
 /// Patterns of the configuration were tried when it was read; one of an annotation may be wrong.
 fn pattern(text: Option<&str>) -> Option<Regex> {
     let text = text?;
-    Regex::new(text)
+    regex(text)
         .inspect_err(|error| tracing::warn!(pattern = text, %error, "no multiline: this is no regular expression"))
         .ok()
 }

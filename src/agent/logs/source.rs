@@ -62,12 +62,15 @@ pub struct Settled {
     pub rate: Option<u64>,
     /// Whether it is left out.
     pub excluded: bool,
+    /// Whether rules ask for labels that nobody can tell any more.
+    pub unknown: bool,
     /// Units of the journal that are sent; none: all.
     pub units: Vec<String>,
 }
 
 /// Files that are read as one.
 #[derive(Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
 pub struct Source {
     /// Its number.
     pub id: u32,

@@ -174,6 +174,11 @@ impl Buffers {
 }
 
 /// The hash below which so great a part of all hashes is.
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "it is between 0 and the greatest"
+)]
 pub fn part(keep: f64) -> u64 {
     if keep >= 1.0 {
         u64::MAX

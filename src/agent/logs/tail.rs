@@ -17,6 +17,7 @@ pub const GRACE: Duration = Duration::from_secs(1);
 
 /// A log file.
 #[derive(Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
 pub struct Tail {
     /// What acknowledgements call it; another one after the file was truncated.
     pub serial: u64,

@@ -138,8 +138,15 @@ impl Source {
             Grown::Nothing => return Ok(Reached::End),
             Grown::More => {}
             Grown::Truncated(unread) => {
+                let copy = self.copy_of(index);
+                let file = &mut self.files[index];
+                let unread = if copy.is_some() { 0 } else { unread };
                 counts.truncated(&file.path, unread);
                 file.restart(serial());
+                if let Some(copy) = copy {
+                    self.files.insert(index, copy);
+                    return Ok(Reached::Middle);
+                }
                 self.expire(true, settled, work, limit);
             }
         }
@@ -224,30 +231,27 @@ impl Source {
                 Some(b'{') => docker_json::parse(line, clock, &mut work.json),
                 _ => cri::parse(line, clock),
             };
-            let mut record = match parsed {
-                Some(record) => {
-                    file.time = record.time;
-                    record
-                }
-                None => {
-                    let time = if plain {
-                        made.times |= at >= file.record.times_end;
-                        file.time_at(at, work.nanos)
+            let mut record = if let Some(record) = parsed {
+                file.time = record.time;
+                record
+            } else {
+                let time = if plain {
+                    made.times |= at >= file.record.times_end;
+                    file.time_at(at, work.nanos)
+                } else {
+                    made.counts.unparsable += 1;
+                    if file.time == 0 {
+                        work.nanos
                     } else {
-                        made.counts.unparsable += 1;
-                        if file.time == 0 {
-                            work.nanos
-                        } else {
-                            file.time
-                        }
-                    };
-                    file.time = time;
-                    Record {
-                        time,
-                        stream: Stream::Stdout,
-                        full: true,
-                        text: line,
+                        file.time
                     }
+                };
+                file.time = time;
+                Record {
+                    time,
+                    stream: Stream::Stdout,
+                    full: true,
+                    text: line,
                 }
             };
             let stream = record.stream;
@@ -276,7 +280,7 @@ impl Source {
                 text: record.text,
             };
             joiner.push(&piece, &rules, &mut work.spares, |whole| {
-                made.add(stream, &whole, false, &common)
+                made.add(stream, &whole, false, &common);
             });
         }
         file.inside = long;

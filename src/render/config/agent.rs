@@ -17,12 +17,18 @@ use crate::{
     },
 };
 
+/// Where the node's journal is kept, and where it is while it is not kept, as the pod sees them.
+const JOURNALS: [&str; 2] = ["/var/log/journal", "/host/root/run/log/journal"];
+
 /// The file.
 #[must_use]
 pub fn config(stack: &Stack, agent: &Agent) -> AgentConfig {
     let mut config = agent.config.clone();
     config.logs = config.logs.and_then(|mut logs| {
         logs.loki = loki(stack)?;
+        if let Some(journal) = &mut logs.journal {
+            journal.directories = JOURNALS.map(str::to_owned).into();
+        }
         Some(logs)
     });
     config

@@ -2,7 +2,7 @@
 
 use std::{
     collections::{BTreeMap, HashMap},
-    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
+    time::{Duration, Instant},
 };
 
 use super::{Entry, Stream};
@@ -39,9 +39,9 @@ impl Default for Limits {
             line: 256 * 1024,
             labels: 15,
             metadata: (64 * 1024, 128),
-            age: Duration::from_secs(7 * 24 * 3600),
-            ahead: Duration::from_secs(600),
-            behind: Duration::from_secs(3600),
+            age: Duration::from_hours(7 * 24),
+            ahead: Duration::from_mins(10),
+            behind: Duration::from_hours(1),
             streams: 5000,
         }
     }
@@ -85,8 +85,7 @@ struct StreamState {
 impl Tenant {
     /// Judges a request.
     pub fn judge(&mut self, limits: &Limits, streams: Vec<Stream>) -> Verdict {
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
-        let now = i64::try_from(now.as_nanos()).unwrap();
+        let now = i64::try_from(jiff::Timestamp::now().as_nanosecond()).unwrap();
         let mut verdict = Verdict::default();
         // The distributor looks at each entry, then at the tenant's rate, over what is left.
         let mut valid = Vec::new();

@@ -169,7 +169,7 @@ impl Answer {
 }
 
 fn serve(shared: &Shared, stream: TcpStream) {
-    let _ = stream.set_nodelay(true);
+    stream.set_nodelay(true).ok();
     let Ok(mut writer) = stream.try_clone() else {
         return;
     };
@@ -248,7 +248,9 @@ fn turn(shared: &Shared) -> Mode {
 
 /// Until the mode is another one, or the client has gone.
 fn wait(shared: &Shared, socket: &TcpStream) {
-    let _ = socket.set_read_timeout(Some(Duration::from_millis(50)));
+    socket
+        .set_read_timeout(Some(Duration::from_millis(50)))
+        .ok();
     while *lock(&shared.mode) == Mode::Hang {
         match socket.peek(&mut [0]) {
             Ok(0) => return,
@@ -256,7 +258,7 @@ fn wait(shared: &Shared, socket: &TcpStream) {
             _ => thread::sleep(Duration::from_millis(20)),
         }
     }
-    let _ = socket.set_read_timeout(None);
+    socket.set_read_timeout(None).ok();
 }
 
 fn push(shared: &Shared, request: &Request) -> Answer {
@@ -388,13 +390,12 @@ fn write(writer: &mut TcpStream, answer: &Answer) -> Option<()> {
         retry_after,
         body,
     } = answer;
-    let mut head = format!("HTTP/1.1 {status} X\r\n");
-    if let Some(seconds) = retry_after {
-        head += &format!("Retry-After: {seconds}\r\n");
-    }
-    if *status != 204 {
-        head += &format!("Content-Length: {}\r\n", body.len());
-    }
-    head += "\r\n";
+    let retry =
+        retry_after.map_or_else(String::new, |seconds| format!("Retry-After: {seconds}\r\n"));
+    let length = match status {
+        204 => String::new(),
+        _ => format!("Content-Length: {}\r\n", body.len()),
+    };
+    let head = format!("HTTP/1.1 {status} X\r\n{retry}{length}\r\n");
     writer.write_all((head + body).as_bytes()).ok()
 }

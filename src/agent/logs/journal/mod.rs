@@ -218,12 +218,11 @@ impl Source {
         let Some(file) = self.files.first_mut().filter(|file| !file.ended) else {
             return Ok(false);
         };
-        let mut journal = match file.journal.take() {
-            Some(journal) => journal,
-            None => {
-                let opened = Input::open(&file.path, false, &file.within)?.into_file();
-                Box::new(Journal::open(opened, file.read)?)
-            }
+        let mut journal = if let Some(journal) = file.journal.take() {
+            journal
+        } else {
+            let opened = Input::open(&file.path, false, &file.within)?.into_file();
+            Box::new(Journal::open(opened, file.read)?)
         };
         let header = journal.look()?;
         file.size = header.entries;

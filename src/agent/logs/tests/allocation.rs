@@ -40,7 +40,9 @@ fn lines_cost_no_allocation() {
     append(&log, &text(10_000));
     let metrics = Metrics::new(&Registry::new()).unwrap();
     let mut changes = Vec::new();
-    Pods::new(folder.path().to_owned(), folder.path()).scan(0, &mut changes);
+    Pods::new(folder.path().to_owned(), folder.path())
+        .scan(0, &mut changes)
+        .unwrap();
     let Some(Change::Files(found)) = changes.pop() else {
         panic!("the container is found")
     };
