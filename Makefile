@@ -9,9 +9,10 @@ SHELL := bash
 CARGO ?= cargo
 NEXTEST := $(CARGO) nextest run --locked --profile $(if $(CI),ci,default)
 TOOLS := . hack/tools/env.sh &&
+FUZZ_SECONDS ?= 60
 HELM_INSTALL := helm template masthead charts/masthead --namespace masthead-system
 
-.PHONY: help up down test tools generate lint unit features docs cluster-test kubeconfig bench deny
+.PHONY: help up down test soak tools generate lint unit features docs cluster-test kubeconfig bench fuzz deny
 
 help: ## List the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | column -t -s "$$(printf '\t')"
@@ -25,9 +26,10 @@ down: ## Undo `make up`
 test: tools lint features unit docs cluster-test ## Everything that CI checks
 	@echo "make test: all passed"
 
-tools: ## Install what the tests need (Debian packages, helm, promtool, a Kubernetes API server)
+tools: ## Install what the tests need (Debian packages, helm, promtool, Kubernetes' API servers)
 	hack/tools/install all
 	hack/tools/build-kubernetes >/dev/null
+	hack/tools/build-crd-server >/dev/null
 
 generate: ## Write the generated files: CRDs, install.yaml, goldens
 	$(CARGO) run --quiet -- crds --out crds
@@ -35,17 +37,24 @@ generate: ## Write the generated files: CRDs, install.yaml, goldens
 	$(TOOLS) $(HELM_INSTALL) | cat manifests/namespace.yaml - > manifests/install.yaml
 	UPDATE_GOLDEN=1 $(CARGO) nextest run --test render
 
-lint: ## Formatting, clippy, shellcheck
+lint: ## Formatting, clippy; shellcheck and cargo deny where they are installed
 	$(CARGO) fmt --check
 	$(CARGO) clippy --locked --all-targets --quiet -- -D warnings
+	@# Advisories need the network: `make deny` asks for those as well.
+	if command -v cargo-deny >/dev/null; then \
+		$(CARGO) deny --offline --log-level error check --hide-inclusion-graph licenses bans sources; fi
 	if command -v shellcheck >/dev/null; then git ls-files hack .ci | xargs grep -lE '^#!.*(ba)?sh' | xargs shellcheck -x; fi
 
 features: ## Each half of the binary builds without the other
 	$(CARGO) check --locked --quiet --no-default-features --features controller
 	$(CARGO) check --locked --quiet --no-default-features --features agent
+	$(CARGO) check --locked --quiet --no-default-features --features fuzz
 
 unit: ## All tests but those on the single-node cluster
 	$(TOOLS) $(NEXTEST) -E 'not binary(cluster)'
+
+soak: tools ## The faults of the agent's logs at full length: about an hour, on a quiet machine
+	$(TOOLS) MASTHEAD_SOAK=1 $(NEXTEST) --no-capture --test logs
 
 docs: ## The API documentation builds without a warning
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --locked --no-deps --quiet
@@ -58,6 +67,10 @@ kubeconfig: ## Print the variables that reach the cluster of `make up`
 	for file in "$$KUBECONFIG_FILE" "$$KIND_KUBECONFIG"; do \
 		if [ -s "$$file" ]; then echo "export KUBECONFIG=$$file PATH=$$CACHE/bin:\$$PATH"; exit; fi; \
 	done; die "no cluster runs here: make up"
+
+fuzz: ## Each fuzz target for a minute (FUZZ_SECONDS): cargo install cargo-fuzz
+	cd fuzz && for target in $$(cargo fuzz list); do \
+		RUSTC_BOOTSTRAP=1 cargo fuzz run --sanitizer none $$target -- -max_total_time=$(FUZZ_SECONDS); done
 
 deny: ## Licences, sources and advisories of the dependencies
 	cargo deny check

@@ -4,12 +4,20 @@
 
 #[path = "agent/beside.rs"]
 mod beside;
+#[path = "support/browser.rs"]
+mod browser;
 #[path = "agent/compare.rs"]
 mod compare;
 #[path = "agent/contained.rs"]
 mod contained;
+#[path = "agent/docker.rs"]
+mod docker;
 #[path = "support/exposition.rs"]
 mod exposition;
+#[path = "agent/page.rs"]
+mod page;
+#[path = "agent/postgres.rs"]
+mod postgres;
 #[path = "agent/recorded.rs"]
 mod recorded;
 #[path = "support/tree.rs"]
@@ -33,6 +41,7 @@ fn args() -> AgentArgs {
         config: None,
         node_address: LOOPBACK,
         containers_address: LOOPBACK,
+        postgres_address: LOOPBACK,
         admin_address: LOOPBACK,
         proc: "/proc".into(),
         sys: "/sys".into(),
@@ -46,6 +55,8 @@ fn args() -> AgentArgs {
 /// An agent on a thread of its own, stopped when dropped.
 struct Running {
     node: SocketAddr,
+    containers: SocketAddr,
+    postgres: SocketAddr,
     admin: SocketAddr,
     stop: CancellationToken,
     thread: Option<std::thread::JoinHandle<()>>,
@@ -60,15 +71,25 @@ impl Running {
             let runtime = tokio::runtime::Runtime::new().unwrap();
             runtime.block_on(async {
                 let agent = Agent::bind(args).await.unwrap();
+                let unbound = || SocketAddr::new(LOOPBACK.ip(), 0);
+                let node = agent.node_address().unwrap_or_else(unbound);
+                let postgres = agent.postgres_address().unwrap_or_else(unbound);
                 sender
-                    .send((agent.node_address().unwrap(), agent.admin_address()))
+                    .send((
+                        node,
+                        agent.containers_address().unwrap_or(LOOPBACK),
+                        postgres,
+                        agent.admin_address(),
+                    ))
                     .unwrap();
                 agent.serve(stopped).await.unwrap();
             });
         });
-        let (node, admin) = receiver.recv().unwrap();
+        let (node, containers, postgres, admin) = receiver.recv().unwrap();
         Self {
             node,
+            containers,
+            postgres,
             admin,
             stop,
             thread: Some(thread),

@@ -8,6 +8,7 @@
 )]
 
 use std::{
+    collections::BTreeSet,
     fs,
     path::{Path, PathBuf},
     process::{Command, Output},
@@ -145,6 +146,35 @@ fn every_example_in_the_docs_is_right() {
     assert!(examples > 3, "only {examples} examples found");
 }
 
+/// People look them up by these words.
+#[test]
+fn every_reason_of_a_condition_is_in_the_docs_and_no_other() {
+    let read = |path: &str| fs::read_to_string(root().join(path)).unwrap();
+    let source = read("src/controller/conditions.rs");
+    let (_, reasons) = source.split_once("pub mod reason {").unwrap();
+    let (reasons, _) = reasons.split_once("#[must_use]").unwrap();
+    let known: BTreeSet<&str> = reasons
+        .lines()
+        .filter(|line| line.contains("pub const"))
+        .map(|line| line.split('"').nth(1).unwrap())
+        .collect();
+    assert!(known.len() > 20, "{known:?}");
+    let (operations, rules) = (read("docs/operations.md"), read("docs/alertrule.md"));
+    for reason in &known {
+        let word = format!("`{reason}`");
+        assert!(
+            operations.contains(&word) || rules.contains(&word),
+            "{reason}"
+        );
+    }
+    let (_, tables) = operations.split_once("## Reasons and remedies").unwrap();
+    let (tables, _) = tables.split_once("\n## ").unwrap();
+    let rows = tables.lines().filter_map(|line| line.strip_prefix("| `"));
+    for reason in rows.map(|row| row.split('`').next().unwrap()) {
+        assert!(known.contains(reason), "{reason} is none of the code's");
+    }
+}
+
 #[test]
 fn what_is_wrong_is_told_with_its_place_and_field() {
     let folder = tempfile::tempdir().unwrap();
@@ -169,7 +199,7 @@ fn what_is_wrong_is_told_with_its_place_and_field() {
         ),
         (
             "8:26",
-            "spec.alerting.receivers[a]: exactly one of slack, email, webhook",
+            "spec.alerting.receivers[a]: exactly one of slack, email, webhook, pagerduty, opsgenie, telegram, teams, discord",
         ),
     ] {
         let expected = format!(

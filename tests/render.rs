@@ -6,6 +6,8 @@
 #[path = "support/stack.rs"]
 mod stack;
 
+#[path = "render/alerting.rs"]
+mod alerting;
 #[path = "render/configs.rs"]
 mod configs;
 #[path = "render/flows.rs"]
@@ -16,6 +18,8 @@ mod golden;
 mod objects;
 #[path = "render/pods.rs"]
 mod pods;
+#[path = "render/template.rs"]
+mod template;
 #[path = "render/tool.rs"]
 mod tool;
 #[path = "render/view.rs"]

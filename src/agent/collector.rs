@@ -9,7 +9,7 @@ use std::sync::Arc;
 use super::exposition::Exposition;
 use super::host;
 use super::roots::Roots;
-use crate::api::agent_config::NodeConfig;
+use crate::api::agent_config::{self, NODE_COLLECTORS, NodeConfig};
 
 /// Gathers one subject's families from the host, at the time of the scrape.
 pub trait Collector: Send + Sync {
@@ -90,13 +90,12 @@ pub fn chosen(
     node_name: Option<&str>,
 ) -> anyhow::Result<Vec<Arc<dyn Collector>>> {
     let mut all = all(config, node_name)?;
-    let names: Vec<&str> = all.iter().map(|known| known.name()).collect();
     for (field, chosen) in [("disable", &config.disable), ("enable", &config.enable)] {
         for (index, name) in chosen.iter().enumerate() {
             anyhow::ensure!(
-                names.contains(&name.as_str()),
-                "node.{field}[{index}]: no collector is named {name:?}; there are {}",
-                names.join(", ")
+                NODE_COLLECTORS.contains(&name.as_str()),
+                "node.{field}[{index}]: {}",
+                agent_config::unknown_collector(name)
             );
         }
     }
@@ -176,95 +175,15 @@ mod tests {
         assert_eq!(textfile.name(), "textfile");
     }
 
-    /// Every file that a collector reads, below one folder that stands for all roots.
-    const FILES: [&str; 86] = [
-        "1/mountinfo",
-        "1/net/arp",
-        "1/net/dev",
-        "1/net/netstat",
-        "1/net/snmp",
-        "1/net/snmp6",
-        "1/net/sockstat",
-        "1/net/sockstat6",
-        "1/net/softnet_stat",
-        "1/net/stat/nf_conntrack",
-        "1/net/tcp",
-        "1/net/tcp6",
-        "1/net/udp",
-        "1/net/udp6",
-        "1/stat",
-        "1/task/1/stat",
-        "1/task/2/stat",
-        "diskstats",
-        "interrupts",
-        "loadavg",
-        "mdstat",
-        "meminfo",
-        "pressure/cpu",
-        "pressure/io",
-        "pressure/irq",
-        "pressure/memory",
-        "schedstat",
-        "stat",
-        "sys/fs/file-nr",
-        "sys/kernel/hung_task_detect_count",
-        "sys/kernel/pid_max",
-        "sys/kernel/random/entropy_avail",
-        "sys/kernel/random/poolsize",
-        "sys/kernel/threads-max",
-        "sys/net/netfilter/nf_conntrack_max",
-        "vmstat",
-        "etc/hostname",
-        "etc/localtime",
-        "etc/os-release",
-        "textfile/a.prom",
-        "textfile/b.prom",
-        "block/md0/md/degraded",
-        "block/md0/md/raid_disks",
-        "block/sda/queue/rotational",
-        "class/dmi/id/bios_date",
-        "class/dmi/id/sys_vendor",
-        "class/hwmon/hwmon0/beep_enable",
-        "class/hwmon/hwmon0/fan1_input",
-        "class/hwmon/hwmon0/freq1_input",
-        "class/hwmon/hwmon0/freq1_label",
-        "class/hwmon/hwmon0/name",
-        "class/hwmon/hwmon0/pwm1",
-        "class/hwmon/hwmon0/temp1_crit_alarm",
-        "class/hwmon/hwmon0/temp1_input",
-        "class/hwmon/hwmon0/temp1_label",
-        "class/hwmon/hwmon0/update_interval",
-        "class/hwmon/hwmon0/vrm",
-        "class/net/bonding_masters",
-        "class/net/bond0/bonding/slaves",
-        "class/net/bond0/lower_eth0/bonding_slave/mii_status",
-        "class/net/eth0/carrier",
-        "class/net/eth0/flags",
-        "class/net/eth0/ifalias",
-        "class/net/eth0/operstate",
-        "class/net/eth0/speed",
-        "class/net/eth0/statistics/rx_nohandler",
-        "class/power_supply/BAT0/capacity",
-        "class/power_supply/BAT0/energy_now",
-        "class/power_supply/BAT0/status",
-        "class/power_supply/BAT0/temp",
-        "class/thermal/cooling_device0/cur_state",
-        "class/thermal/cooling_device0/max_state",
-        "class/thermal/cooling_device0/type",
-        "class/thermal/thermal_zone0/temp",
-        "class/thermal/thermal_zone0/type",
-        "devices/system/clocksource/clocksource0/available_clocksource",
-        "devices/system/clocksource/clocksource0/current_clocksource",
-        "devices/system/cpu/cpu0/cpufreq/scaling_available_governors",
-        "devices/system/cpu/cpu0/cpufreq/scaling_cur_freq",
-        "devices/system/cpu/cpu0/cpufreq/scaling_governor",
-        "devices/system/cpu/cpu0/thermal_throttle/core_throttle_count",
-        "devices/system/cpu/isolated",
-        "devices/system/cpu/offline",
-        "devices/system/edac/mc/mc0/ce_count",
-        "devices/system/edac/mc/mc0/csrow0/ue_count",
-        "devices/system/edac/mc/mc0/ue_noinfo_count",
-    ];
+    #[test]
+    fn the_names_that_the_operator_checks_are_those_of_the_collectors() {
+        let all = all(&NodeConfig::default(), None).unwrap();
+        let names: Vec<&str> = all.iter().map(|known| known.name()).collect();
+        assert_eq!(names, NODE_COLLECTORS);
+        let opt_in = all.iter().filter(|known| known.opt_in());
+        let names: Vec<&str> = opt_in.map(|known| known.name()).collect();
+        assert_eq!(names, agent_config::OPT_IN_COLLECTORS);
+    }
 
     /// Bytes that are often close to what the kernel writes.
     fn contents() -> impl Strategy<Value = Vec<u8>> {
@@ -289,7 +208,7 @@ mod tests {
         ) {
             let folder = tempfile::tempdir().unwrap();
             let path = folder.path();
-            for file in FILES {
+            for file in crate::agent::fuzz::NODE {
                 let file = path.join(file);
                 std::fs::create_dir_all(file.parent().unwrap()).unwrap();
                 std::fs::write(file, &contents).unwrap();

@@ -3,6 +3,7 @@
 //! The operator delivers the file in a ConfigMap. The kubelet swaps the whole folder by one rename,
 //! so a changed file is another file; it is looked at when somebody scrapes and never in between.
 
+use std::collections::BTreeSet;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -13,7 +14,7 @@ use prometheus::{IntCounter, IntGauge, Registry};
 use super::collector;
 use crate::api::agent_config::{
     AgentConfig, ContainersConfig, DockerLogsConfig, FileLogsConfig, JournalConfig, LogsConfig,
-    NodeConfig, PodLogsConfig,
+    NodeConfig, PodLogsConfig, PostgresConfig,
 };
 
 /// Where Docker listens, unless told otherwise.
@@ -159,6 +160,10 @@ fn load(file: Option<&Path>) -> anyhow::Result<AgentConfig> {
             }),
             // Without Loki's address there is nowhere to ship to.
             logs: None,
+            postgres: Some(PostgresConfig {
+                local: true,
+                ..PostgresConfig::default()
+            }),
         });
     };
     let text = std::fs::read_to_string(file).with_context(|| {
@@ -174,6 +179,18 @@ fn parse(text: &str) -> anyhow::Result<AgentConfig> {
     let config: AgentConfig = serde_saphyr::from_str(text)?;
     if let Some(node) = &config.node {
         collector::chosen(node, None)?;
+    }
+    let mut names = BTreeSet::new();
+    let targets = config
+        .postgres
+        .iter()
+        .flat_map(|postgres| &postgres.targets);
+    for (index, target) in targets.enumerate() {
+        anyhow::ensure!(
+            !target.name.is_empty() && names.insert(&target.name),
+            "postgres.targets[{index}].name: {:?} is empty or taken; each target has its own",
+            target.name
+        );
     }
     Ok(config)
 }

@@ -1,52 +1,112 @@
 //! One gather shared by all who ask at the same time.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use axum::body::Bytes;
 use tokio::sync::watch;
 
+use super::deadline::Workers;
+
 /// The text of a gather, once it is there.
 type Pending = watch::Receiver<Option<Bytes>>;
 
-/// The gather under way, if any.
-#[derive(Clone, Debug, Default)]
-pub struct Flight(Arc<Mutex<Option<Pending>>>);
+/// The gather under way, if any, and the thread that it runs on.
+#[derive(Clone, Debug)]
+pub struct Flight {
+    under_way: Arc<Mutex<Option<Pending>>>,
+    workers: Workers,
+}
 
 impl Flight {
-    /// Joins the gather under way or starts one on a thread of its own: a scraper that hangs up
-    /// must not take it from the others. `None` when the gather panicked.
-    pub async fn join(&self, gather: impl FnOnce() -> String + Send + 'static) -> Option<Bytes> {
-        let mut pending = self.pending(gather);
-        let text = pending.wait_for(Option::is_some).await.ok()?;
-        text.clone()
+    /// None under way; the thread gets this name.
+    pub fn new(thread_name: &'static str) -> Self {
+        Self {
+            under_way: Arc::default(),
+            workers: Workers::new(thread_name),
+        }
     }
 
-    fn pending(&self, gather: impl FnOnce() -> String + Send + 'static) -> Pending {
-        let mut under_way = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+    /// Joins the gather under way or starts one: ten impatient scrapers cost as much as one. It
+    /// runs on a thread of its own, since a scraper that hangs up must not take it from the
+    /// others. `None` when the gather panicked.
+    pub async fn join(&self, gather: impl FnOnce() -> String + Send + 'static) -> Option<Bytes> {
+        let start = |taking: Taking| {
+            let task = Box::new(move || {
+                let taking = taking;
+                let text = gather();
+                taking.land(text);
+            });
+            if let Err(error) = self.workers.run(task) {
+                // The sender is gone with the task, which those who wait are told.
+                tracing::warn!(%error, "cannot start a thread");
+            }
+        };
+        landed(self.pending(start)).await
+    }
+
+    /// The same for a gather that waits for others instead of blocking a thread.
+    pub async fn join_async(
+        &self,
+        gather: impl Future<Output = String> + Send + 'static,
+    ) -> Option<Bytes> {
+        let start = |taking: Taking| {
+            tokio::spawn(async move {
+                let taking = taking;
+                let text = gather.await;
+                taking.land(text);
+            });
+        };
+        landed(self.pending(start)).await
+    }
+
+    fn pending(&self, start: impl FnOnce(Taking)) -> Pending {
+        let mut under_way = lock(&self.under_way);
         if let Some(pending) = &*under_way {
             return pending.clone();
         }
         let (sender, pending) = watch::channel(None);
         *under_way = Some(pending.clone());
-        let ended = Ended(self.clone());
-        tokio::task::spawn_blocking(move || {
-            let ended = ended;
-            let text = Bytes::from(gather());
-            // From here on a scrape wants newer figures, so it must not join any more.
-            drop(ended);
-            sender.send_replace(Some(text));
+        // The task must be dropped unlocked, should it not have been started.
+        drop(under_way);
+        start(Taking {
+            sender,
+            ended: Ended(self.under_way.clone()),
         });
         pending
     }
 }
 
+async fn landed(mut pending: Pending) -> Option<Bytes> {
+    let text = pending.wait_for(Option::is_some).await.ok()?;
+    text.clone()
+}
+
+/// The gather's end of a flight.
+struct Taking {
+    sender: watch::Sender<Option<Bytes>>,
+    ended: Ended,
+}
+
+impl Taking {
+    fn land(self, text: String) {
+        let text = Bytes::from(text);
+        // From here on a scrape wants newer figures, so it must not join any more.
+        drop(self.ended);
+        self.sender.send_replace(Some(text));
+    }
+}
+
 /// Lets the next scrape start a new gather, also when this one panicked.
-struct Ended(Flight);
+struct Ended(Arc<Mutex<Option<Pending>>>);
 
 impl Drop for Ended {
     fn drop(&mut self) {
-        *self.0.0.lock().unwrap_or_else(PoisonError::into_inner) = None;
+        *lock(&self.0) = None;
     }
+}
+
+fn lock(under_way: &Mutex<Option<Pending>>) -> MutexGuard<'_, Option<Pending>> {
+    under_way.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]
@@ -57,7 +117,7 @@ mod tests {
 
     #[tokio::test]
     async fn who_asks_at_the_same_time_shares_and_who_asks_later_does_not() {
-        let (flight, count) = (Flight::default(), Arc::new(AtomicU32::new(0)));
+        let (flight, count) = (Flight::new("test"), Arc::new(AtomicU32::new(0)));
         let ask = || {
             let count = count.clone();
             let gather = move || {
@@ -76,7 +136,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_gather_that_panics_does_not_block_the_next() {
-        let flight = Flight::default();
+        let flight = Flight::new("test");
         assert_eq!(flight.join(|| panic!("made up")).await, None);
         assert_eq!(flight.join(|| "well".into()).await.unwrap(), "well");
     }

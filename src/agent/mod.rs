@@ -3,6 +3,8 @@
 //! ```text
 //! :9100 /metrics ─► node (single flight) ─► deadline ─► collectors ─► <proc>, <sys>, <rootfs>
 //! :8081 /metrics /metrics/cadvisor ─► containers (single flight) ─► <sys>/fs/cgroup, <proc>
+//! :8081 / ─► page ─► the figures of all gathers' last minutes
+//! :9187 /metrics /probe?target= ─► postgres (single flight) ─► PostgreSQL
 //! :9110 /livez /readyz /metrics ─► admin
 //! log files, journal ─► logs ─► Loki
 //! ```
@@ -17,22 +19,27 @@ mod deadline;
 mod exposition;
 mod flight;
 mod float;
+#[cfg(any(test, feature = "fuzz"))]
+pub mod fuzz;
 mod host;
 pub mod landlock;
 mod limit;
 pub mod logs;
 mod metrics;
 mod node;
+mod page;
+mod postgres;
 mod roots;
 
+use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use anyhow::Context;
 use axum::body::Bytes;
-use axum::extract::State;
-use axum::http::{StatusCode, header};
+use axum::extract::{Query, State};
+use axum::http::{HeaderMap, StatusCode, header};
 use axum::middleware::from_fn_with_state;
 use axum::response::{Html, IntoResponse, Response};
 use axum::routing::get;
@@ -47,6 +54,8 @@ use crate::telemetry;
 use container::Containers;
 use metrics::Metrics;
 use node::Node;
+use page::{Page, Source};
+use postgres::{Postgres, Probe};
 use roots::Roots;
 
 const INDEX: &str = "<!doctype html><title>masthead agent</title>\
@@ -91,7 +100,10 @@ pub struct Agent {
     /// None when the configuration leaves the node's metrics out.
     node: Option<Endpoint>,
     /// None when it leaves the containers' out.
-    containers: Option<(Endpoint, Arc<Containers>)>,
+    containers: Option<(Endpoint, Arc<Containers>, Arc<Page>)>,
+    /// None when it leaves PostgreSQL out.
+    postgres: Option<(Endpoint, Arc<Postgres>)>,
+    /// None when it ships no logs.
     logs: Option<Box<logs::Logs>>,
     node_name: Option<String>,
 }
@@ -121,11 +133,13 @@ impl Agent {
             sys: args.sys,
             rootfs: args.rootfs,
         };
+        let mut shown: Vec<Arc<dyn Source>> = Vec::new();
         let node = match &config.node {
             Some(_) => {
                 let roots = roots.clone();
                 let metrics = Metrics::new(&registry)?;
                 let node = Node::new(live.clone(), roots, args.node_name.as_deref(), metrics)?;
+                shown.push(node.clone());
                 Some(Endpoint::bind("--node-address", args.node_address, node_router(node)).await?)
             }
             None => None,
@@ -133,17 +147,28 @@ impl Agent {
         let containers = match config.containers.clone() {
             Some(config) => {
                 let containers = Containers::new(config, roots.clone(), &registry)?;
-                let router = containers_router(containers.clone());
+                shown.insert(0, containers.clone());
+                let page = Page::new(shown);
+                let router =
+                    containers_router(containers.clone()).merge(page::router(page.clone()));
                 let address = args.containers_address;
                 let endpoint = Endpoint::bind("--containers-address", address, router).await?;
-                Some((endpoint, containers))
+                Some((endpoint, containers, page))
             }
             None => None,
         };
+        let postgres = if config.postgres.is_some() {
+            let postgres = Postgres::new(live.clone(), roots.rootfs.clone());
+            let router = postgres_router(postgres.clone());
+            let endpoint = Endpoint::bind("--postgres-address", args.postgres_address, router);
+            Some((endpoint.await?, postgres))
+        } else {
+            None
+        };
         let told = containers
             .as_ref()
-            .filter(|(_, it)| it.watches())
-            .map(|(_, it)| it.told());
+            .filter(|(_, it, _)| it.watches())
+            .map(|(_, it, _)| it.told());
         let logs = match config.logs.clone() {
             Some(config) => Some(Box::new(logs::Logs::new(
                 config,
@@ -162,6 +187,7 @@ impl Agent {
             admin,
             node,
             containers,
+            postgres,
             logs,
             node_name: args.node_name,
         })
@@ -181,7 +207,12 @@ impl Agent {
     pub fn containers_address(&self) -> Option<SocketAddr> {
         self.containers
             .as_ref()
-            .map(|(endpoint, _)| endpoint.address)
+            .map(|(endpoint, ..)| endpoint.address)
+    }
+
+    /// Where PostgreSQL's metrics are served, if they are.
+    pub fn postgres_address(&self) -> Option<SocketAddr> {
+        self.postgres.as_ref().map(|(endpoint, _)| endpoint.address)
     }
 
     /// Where health and the agent's own metrics are served.
@@ -196,7 +227,8 @@ impl Agent {
     pub async fn serve(self, stop: CancellationToken) -> anyhow::Result<()> {
         let node_address = self.node_address().map(tracing::field::display);
         let containers_address = self.containers_address().map(tracing::field::display);
-        tracing::info!(node_address, containers_address, admin_address = %self.admin.address, "serving");
+        let postgres_address = self.postgres_address().map(tracing::field::display);
+        tracing::info!(node_address, containers_address, postgres_address, admin_address = %self.admin.address, "serving");
         let node = async {
             match self.node {
                 Some(endpoint) => endpoint.serve(stop.clone()).await,
@@ -204,10 +236,19 @@ impl Agent {
             }
         };
         let containers = async {
-            let Some((endpoint, containers)) = self.containers else {
+            let Some((endpoint, containers, page)) = self.containers else {
                 return Ok(());
             };
-            let follow = containers.follow(self.node_name, stop.clone());
+            let follow = containers.follow(self.node_name.clone(), stop.clone());
+            let show = page.run(stop.clone());
+            let (served, (), ()) = tokio::join!(endpoint.serve(stop.clone()), follow, show);
+            served
+        };
+        let postgres = async {
+            let Some((endpoint, postgres)) = self.postgres else {
+                return Ok(());
+            };
+            let follow = postgres.follow(self.node_name.clone(), stop.clone());
             let (served, ()) = tokio::join!(endpoint.serve(stop.clone()), follow);
             served
         };
@@ -217,7 +258,13 @@ impl Agent {
                 None => Ok(()),
             }
         };
-        tokio::try_join!(node, containers, logs, self.admin.serve(stop.clone()))?;
+        tokio::try_join!(
+            node,
+            containers,
+            postgres,
+            logs,
+            self.admin.serve(stop.clone())
+        )?;
         Ok(())
     }
 }
@@ -256,7 +303,6 @@ async fn node_metrics(State(node): State<Arc<Node>>) -> Response {
 /// Two paths for the same: kube-prometheus' dashboards ask for series of the second.
 fn containers_router(containers: Arc<Containers>) -> axum::Router {
     axum::Router::new()
-        .route("/", get(async || Html(INDEX)))
         .route("/metrics", get(containers_metrics))
         .route("/metrics/cadvisor", get(containers_metrics))
         .with_state(containers)
@@ -264,6 +310,44 @@ fn containers_router(containers: Arc<Containers>) -> axum::Router {
 
 async fn containers_metrics(State(containers): State<Arc<Containers>>) -> Response {
     answer(containers.scrape().await)
+}
+
+fn postgres_router(postgres: Arc<Postgres>) -> axum::Router {
+    axum::Router::new()
+        .route("/", get(async || Html(INDEX)))
+        .route("/metrics", get(postgres_metrics))
+        .route("/probe", get(postgres_probe))
+        .layer(from_fn_with_state(limit::permits(), limit::requests))
+        .with_state(postgres)
+}
+
+async fn postgres_metrics(State(postgres): State<Arc<Postgres>>, headers: HeaderMap) -> Response {
+    answer(postgres.scrape(allowed(&headers)).await)
+}
+
+async fn postgres_probe(
+    State(postgres): State<Arc<Postgres>>,
+    Query(parameters): Query<HashMap<String, String>>,
+    headers: HeaderMap,
+) -> Response {
+    let Some(name) = parameters.get("target") else {
+        let text = "say which: /probe?target=<name of a target>\n";
+        return (StatusCode::BAD_REQUEST, text).into_response();
+    };
+    match postgres.probe(name, allowed(&headers)).await {
+        Probe::Told(text) => answer(text),
+        Probe::Unknown(names) => {
+            let names = names.join(", ");
+            let text = format!("there is no target {name:?}; there are: {names}\n");
+            (StatusCode::NOT_FOUND, text).into_response()
+        }
+    }
+}
+
+/// How many seconds Prometheus waits for the answer, as it says.
+fn allowed(headers: &HeaderMap) -> Option<f64> {
+    let seconds = headers.get("X-Prometheus-Scrape-Timeout-Seconds")?;
+    seconds.to_str().ok()?.parse().ok()
 }
 
 fn answer(text: Option<Bytes>) -> Response {

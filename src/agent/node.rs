@@ -4,16 +4,17 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use axum::body::Bytes;
-use tokio::sync::watch;
-
 use super::collector::{self, CollectError, Collector};
 use super::config::Live;
-use super::deadline::{Job, Runner, Workers};
+use super::deadline::{Job, Runner};
 use super::exposition::{Exposition, merge};
+use super::flight::Flight;
 use super::metrics::Metrics;
+use super::page::{Source, Table, host};
 use super::roots::Roots;
 use crate::api::agent_config::AgentConfig;
+use axum::body::Bytes;
+use futures::future::BoxFuture;
 
 /// How long the collectors together may take, so that a scrape is answered within a second.
 const DEADLINE: Duration = Duration::from_millis(800);
@@ -21,17 +22,17 @@ const DEADLINE: Duration = Duration::from_millis(800);
 /// The host's collectors.
 pub struct Node {
     roots: Arc<Roots>,
-    source: Option<Source>,
+    source: Option<Origin>,
     loaded: Mutex<Loaded>,
     runner: Runner,
     /// Where gathers wait for the collectors.
-    gathering: Workers,
-    under_way: Mutex<Option<Pending>>,
+    flight: Flight,
     metrics: Metrics,
+    tables: host::Tables,
 }
 
 /// Where the choice of collectors comes from.
-struct Source {
+struct Origin {
     live: Arc<Live>,
     node_name: Option<String>,
 }
@@ -42,9 +43,6 @@ struct Loaded {
     config: Arc<AgentConfig>,
     entries: Arc<[Entry]>,
 }
-
-/// The text of a gather, once it is there.
-type Pending = watch::Receiver<Option<Bytes>>;
 
 struct Entry {
     collector: Arc<dyn Collector>,
@@ -76,7 +74,7 @@ impl Node {
             Some(node) => collector::chosen(node, node_name)?,
             None => Vec::new(),
         };
-        let source = Source {
+        let source = Origin {
             live,
             node_name: node_name.map(str::to_owned),
         };
@@ -88,7 +86,7 @@ impl Node {
         on: Vec<Arc<dyn Collector>>,
         roots: Roots,
         metrics: Metrics,
-        source: Option<Source>,
+        source: Option<Origin>,
     ) -> Arc<Self> {
         Arc::new(Self {
             roots: Arc::new(roots),
@@ -98,9 +96,9 @@ impl Node {
                 entries: entries(on),
             }),
             runner: Runner::new("collect", DEADLINE),
-            gathering: Workers::new("gather"),
-            under_way: Mutex::default(),
+            flight: Flight::new("gather"),
             metrics,
+            tables: host::Tables::default(),
         })
     }
 
@@ -126,38 +124,16 @@ impl Node {
         loaded.entries.clone()
     }
 
-    /// The metrics as they are now. Whoever asks while a gather is under way shares it: ten
-    /// impatient scrapers cost as much as one. `None` when the gather panicked.
+    /// The metrics as they are now; `None` when the gather panicked.
     pub async fn scrape(self: &Arc<Self>) -> Option<Bytes> {
         self.metrics.scrapes.inc();
-        let mut pending = self.join();
-        let text = pending.wait_for(Option::is_some).await.ok()?;
-        text.clone()
+        self.shared().await
     }
 
-    /// Joins the gather under way or starts one, in a task of its own: a scraper that hangs up
-    /// must not take it from the others.
-    fn join(self: &Arc<Self>) -> Pending {
-        let mut under_way = lock(&self.under_way);
-        if let Some(pending) = &*under_way {
-            return pending.clone();
-        }
-        let (sender, pending) = watch::channel(None);
-        *under_way = Some(pending.clone());
+    /// The gather under way, or a new one.
+    async fn shared(self: &Arc<Self>) -> Option<Bytes> {
         let node = self.clone();
-        let gather = Box::new(move || {
-            let ended = Ended(&node);
-            let text = Bytes::from(node.gather());
-            // From here on a scrape wants newer figures, so it must not join any more.
-            drop(ended);
-            sender.send_replace(Some(text));
-        });
-        if let Err(error) = self.gathering.run(gather) {
-            // The sender is gone with the task, which those who wait are told.
-            tracing::warn!(%error, "cannot start a thread");
-            *under_way = None;
-        }
-        pending
+        self.flight.join(move || node.gather()).await
     }
 
     /// Gathers on this thread, which waits for the deadline at most.
@@ -172,6 +148,7 @@ impl Node {
         write_build_info(&mut summary);
         let outs = runs.iter().flatten().map(|run| &run.out);
         let text = merge(outs.chain([&summary]));
+        self.record(&text, &entries, &runs);
         for (entry, run) in entries.iter().zip(runs) {
             *lock(&entry.buffer) = run.map(|run| run.out).unwrap_or_default();
         }
@@ -180,6 +157,21 @@ impl Node {
             .gather_seconds
             .inc_by(begin.elapsed().as_secs_f64());
         text
+    }
+
+    /// Records what the page shows.
+    fn record(&self, text: &str, entries: &[Entry], runs: &[Option<Run>]) {
+        let now = jiff::Timestamp::now().as_millisecond() as f64 / 1e3;
+        self.tables.record(now, text);
+        let fares = entries.iter().zip(runs).map(|(entry, run)| {
+            let run = run.as_ref();
+            host::Fare {
+                collector: entry.collector.name(),
+                outcome: run.map(|run| run.result.as_ref()),
+                took: run.map_or(DEADLINE, |run| run.took).as_secs_f64(),
+            }
+        });
+        self.tables.record_collectors(now, fares);
     }
 
     fn job(&self, entry: &Entry) -> (String, Job<Run>) {
@@ -196,6 +188,16 @@ impl Node {
             }
         };
         (entry.collector.name().to_owned(), Box::new(job))
+    }
+}
+
+impl Source for Node {
+    fn tables(&self) -> Vec<Arc<Table>> {
+        self.tables.all()
+    }
+
+    fn refresh(self: Arc<Self>) -> BoxFuture<'static, ()> {
+        Box::pin(async move { drop(self.shared().await) })
     }
 }
 
@@ -272,15 +274,6 @@ impl Entry {
             (true, None) => tracing::info!(collector, "the collector works again"),
             _ => {}
         }
-    }
-}
-
-/// Lets the next scrape start a new gather, also when this one panicked.
-struct Ended<'a>(&'a Node);
-
-impl Drop for Ended<'_> {
-    fn drop(&mut self) {
-        *lock(&self.0.under_way) = None;
     }
 }
 

@@ -1,10 +1,16 @@
 //! `spec.agent`: Masthead's own collector.
 
+mod node;
+
 use std::collections::BTreeMap;
 
 use kube::KubeSchema;
 use serde::{Deserialize, Serialize};
 
+pub use node::*;
+
+use super::agent_logs::AgentLogsSpec;
+use super::agent_postgres::PostgresCollectorSpec;
 use super::value::{LabelValue, ObjectName, Resources};
 
 /// Masthead's own collector, one on every node.
@@ -20,6 +26,12 @@ pub struct AgentSpec {
     /// The containers' metrics, as cAdvisor names them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub containers: Option<ContainerCollectorSpec>,
+    /// PostgreSQL's metrics, as postgres_exporter names them; none when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub postgres: Option<PostgresCollectorSpec>,
+    /// The log lines of every container and of the node, to Loki.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub logs: Option<AgentLogsSpec>,
     /// 64Mi reserved and 128Mi at most when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub resources: Option<Resources>,
@@ -30,19 +42,6 @@ pub struct AgentSpec {
     /// The PriorityClass of the agents.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub priority_class_name: Option<ObjectName>,
-}
-
-/// The node's own metrics.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, KubeSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct NodeCollectorSpec {
-    /// Whether they are gathered; true when absent.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub enabled: Option<bool>,
-    /// Collectors to leave out, by name as in `node_scrape_collector_success{collector="…"}`.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    #[schemars(length(max = 64), inner(length(max = 32)))]
-    pub disable: Vec<String>,
 }
 
 /// The containers' metrics.

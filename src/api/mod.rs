@@ -7,17 +7,33 @@
 pub mod agent;
 pub mod agent_config;
 #[cfg(feature = "controller")]
+pub mod agent_logs;
+#[cfg(feature = "controller")]
+pub mod agent_postgres;
+#[cfg(feature = "controller")]
 pub mod alerting;
 #[cfg(feature = "controller")]
 pub mod component;
 #[cfg(feature = "controller")]
+pub mod default_rules;
+#[cfg(feature = "controller")]
 pub mod defaults;
 #[cfg(feature = "controller")]
+pub mod discovery;
+#[cfg(feature = "controller")]
+pub mod external_loki;
+#[cfg(feature = "controller")]
 pub mod rule;
+#[cfg(feature = "controller")]
+pub mod rule_test;
+#[cfg(feature = "controller")]
+pub mod selector;
 #[cfg(feature = "controller")]
 pub mod stack;
 #[cfg(feature = "controller")]
 pub mod status;
+#[cfg(feature = "controller")]
+mod unquoted;
 #[cfg(feature = "controller")]
 pub mod value;
 

@@ -6,7 +6,12 @@ use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{alerting::Severity, status::RuleStatus, value::Duration};
+use super::{
+    alerting::Severity,
+    rule_test::RuleTest,
+    status::RuleStatus,
+    value::{self, Duration},
+};
 
 /// Alerts and recording rules that the stacks of this namespace evaluate.
 #[derive(CustomResource, Clone, Debug, Default, PartialEq, Serialize, Deserialize, KubeSchema)]
@@ -26,15 +31,12 @@ use super::{alerting::Severity, status::RuleStatus, value::Duration};
     printcolumn(name = "Engine", type_ = "string", json_path = ".spec.engine"),
     printcolumn(name = "Rules", type_ = "integer", json_path = ".status.rules"),
     printcolumn(
-        name = "Accepted",
-        type_ = "string",
-        json_path = ".status.conditions[?(@.type==\"Accepted\")].status"
-    ),
-    printcolumn(
         name = "Loaded",
         type_ = "string",
         json_path = ".status.conditions[?(@.type==\"Loaded\")].status"
     ),
+    printcolumn(name = "Health", type_ = "string", json_path = ".status.health"),
+    printcolumn(name = "Firing", type_ = "integer", json_path = ".status.firing"),
     printcolumn(
         name = "Age",
         type_ = "date",
@@ -59,6 +61,10 @@ pub struct AlertRuleSpec {
     /// The rules, evaluated in this order.
     #[schemars(length(min = 1, max = 100))]
     pub rules: Vec<RuleEntry>,
+    /// Unit tests of the rules in promtool's words, which `masthead check` runs; prometheus only.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 32))]
+    pub tests: Vec<RuleTest>,
 }
 
 /// Who evaluates a rule.
@@ -94,9 +100,11 @@ pub struct RuleEntry {
     pub expr: String,
     /// How long the expression must hold before the alert fires.
     #[serde(default, rename = "for", skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "value::wait")]
     pub for_: Option<Duration>,
     /// How long the alert goes on once the expression no longer holds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "value::wait")]
     pub keep_firing_for: Option<Duration>,
     /// How bad it is; becomes the label `severity`.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -8,8 +8,13 @@ use serde::{Deserialize, Serialize};
 use super::{
     agent::AgentSpec,
     alerting::AlertingSpec,
+    discovery::DiscoverySpec,
+    external_loki::ExternalLokiSpec,
     status::StackStatus,
-    value::{Duration, Quantity, Resources, Scheduling, SecretKeyRef, SecretRef, Storage},
+    value::{
+        Duration, ImageReference, ImageVersion, Quantity, Resources, Scheduling, SecretKeyRef,
+        SecretRef, Storage,
+    },
 };
 
 /// A monitoring stack: Prometheus, Alertmanager, Loki, Grafana and the agent on every node.
@@ -38,6 +43,7 @@ use super::{
     printcolumn(name = "Agent", type_ = "string", json_path = ".status.summary.agent"),
     printcolumn(name = "Targets", type_ = "string", json_path = ".status.summary.targets"),
     printcolumn(name = "Rules", type_ = "string", json_path = ".status.summary.rules"),
+    printcolumn(name = "Firing", type_ = "integer", json_path = ".status.rules.firing"),
     printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp"),
     printcolumn(name = "Message", type_ = "string", json_path = ".status.conditions[?(@.type==\"Ready\")].message", priority = 1)
 )]
@@ -45,6 +51,9 @@ use super::{
 // Server-side apply leaves null where the last field was taken away; a default makes that `{}`.
 #[schemars(extend("default" = {}))]
 pub struct MonitoringStackSpec {
+    /// What Prometheus scrapes beside the stack itself: annotated Pods and Services.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub discovery: Option<DiscoverySpec>,
     /// Metrics: Prometheus.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub metrics: Option<MetricsSpec>,
@@ -84,15 +93,10 @@ pub struct MetricsSpec {
     pub enabled: Option<bool>,
     /// The whole image reference, for a registry of one's own. Needs `version` when its tag does not tell it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 1, max = 512))]
-    pub image: Option<String>,
+    pub image: Option<ImageReference>,
     /// The version of Prometheus, such as 3.14.0; 3.0.0 or newer.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(
-        regex(pattern = r"^[0-9]+\.[0-9]+\.[0-9]+(-[0-9A-Za-z.-]+)?$"),
-        length(max = 64)
-    )]
-    pub version: Option<String>,
+    pub version: Option<ImageVersion>,
     /// How many, each scraping everything; 1 when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1, max = 5))]
@@ -162,21 +166,20 @@ pub struct BasicAuth {
 /// Loki.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
+#[x_kube(validation = Rule::new("!has(self.external) || !(has(self.image) || has(self.version) || has(self.retention) || has(self.storage) || has(self.resources))").message("external replaces the stack's own Loki: image, version, retention, storage and resources are for that one"))]
 pub struct LogsSpec {
     /// Whether there is a Loki; true when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub enabled: Option<bool>,
     /// The whole image reference. Needs `version` when its tag does not tell it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 1, max = 512))]
-    pub image: Option<String>,
+    pub image: Option<ImageReference>,
     /// The version of Loki, such as 3.7.6; 3.0.0 or newer.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(
-        regex(pattern = r"^[0-9]+\.[0-9]+\.[0-9]+(-[0-9A-Za-z.-]+)?$"),
-        length(max = 64)
-    )]
-    pub version: Option<String>,
+    pub version: Option<ImageVersion>,
+    /// A Loki that runs elsewhere, in place of the stack's own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub external: Option<ExternalLokiSpec>,
     /// How long lines are kept, one day at least; 30d when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub retention: Option<Duration>,
@@ -197,15 +200,10 @@ pub struct DashboardsSpec {
     pub enabled: Option<bool>,
     /// The whole image reference. Needs `version` when its tag does not tell it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 1, max = 512))]
-    pub image: Option<String>,
+    pub image: Option<ImageReference>,
     /// The version of Grafana, such as 13.1.3; 11.0.0 or newer.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(
-        regex(pattern = r"^[0-9]+\.[0-9]+\.[0-9]+(-[0-9A-Za-z.-]+)?$"),
-        length(max = 64)
-    )]
-    pub version: Option<String>,
+    pub version: Option<ImageVersion>,
     /// A Secret with the keys `admin-user` and `admin-password`; generated as `<stack>-grafana-admin` when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub admin_secret_ref: Option<SecretRef>,

@@ -1,16 +1,19 @@
 //! Small typed values that the resources share, each with the pattern and bound the server checks.
 
-use std::collections::BTreeMap;
+use std::{borrow::Cow, collections::BTreeMap};
 
 use kube::KubeSchema;
-use schemars::JsonSchema;
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
+
+use super::unquoted;
 
 /// A duration as Prometheus writes it: `15s`, `1h30m`, `30d`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(transparent)]
 #[schemars(inline)]
 pub struct Duration(
+    #[serde(deserialize_with = "unquoted::text")]
     #[schemars(
         regex(
             pattern = r"^([0-9]+y)?([0-9]+w)?([0-9]+d)?([0-9]+h)?([0-9]+m)?([0-9]+s)?([0-9]+ms)?$"
@@ -20,17 +23,61 @@ pub struct Duration(
     pub String,
 );
 
-/// An amount as Kubernetes writes it: `500m`, `256Mi`, `20Gi`.
+/// A duration that may be zero, which many write as a plain `0`. The server takes a number where
+/// it is that one: `5` lacks its unit.
+pub fn wait(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({
+        "x-kubernetes-int-or-string": true,
+        "pattern": r"^(0|([0-9]+y)?([0-9]+w)?([0-9]+d)?([0-9]+h)?([0-9]+m)?([0-9]+s)?([0-9]+ms)?)$",
+        "minLength": 1,
+        "maxLength": 32,
+        "minimum": 0,
+        "maximum": 0,
+    })
+}
+
+/// An amount as Kubernetes writes it: `500m`, `256Mi`, `20Gi`, or a whole number.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Quantity(#[serde(deserialize_with = "unquoted::text")] pub String);
+
+impl JsonSchema for Quantity {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> Cow<'static, str> {
+        "Quantity".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({
+            "x-kubernetes-int-or-string": true,
+            "pattern": r"^[0-9]+(\.[0-9]+)?(m|k|M|G|T|P|E|Ki|Mi|Gi|Ti|Pi|Ei)?$",
+            "minLength": 1,
+            "maxLength": 24,
+            "minimum": 0,
+        })
+    }
+}
+
+/// The version of a component's image.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(transparent)]
 #[schemars(inline)]
-pub struct Quantity(
+pub struct ImageVersion(
     #[schemars(
-        regex(pattern = r"^[0-9]+(\.[0-9]+)?(m|k|M|G|T|P|E|Ki|Mi|Gi|Ti|Pi|Ei)?$"),
-        length(min = 1, max = 24)
+        regex(pattern = r"^[0-9]+\.[0-9]+\.[0-9]+(-[0-9A-Za-z.-]+)?$"),
+        length(max = 64)
     )]
     pub String,
 );
+
+/// A whole image reference.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(transparent)]
+#[schemars(inline)]
+pub struct ImageReference(#[schemars(length(min = 1, max = 512))] pub String);
 
 /// The name of a Kubernetes object.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
@@ -43,6 +90,27 @@ pub struct ObjectName(
     )]
     pub String,
 );
+
+/// Namespaces, chosen in one of three ways. The stack's own is always among them.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+#[schemars(inline)]
+#[x_kube(
+    validation = Rule::new("(has(self.all) && self.all ? 1 : 0) + (has(self.names) && size(self.names) > 0 ? 1 : 0) + (has(self.matchLabels) && size(self.matchLabels) > 0 ? 1 : 0) <= 1").message("all, names or matchLabels: one of them")
+)]
+pub struct NamespaceSelector {
+    /// Every namespace.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub all: Option<bool>,
+    /// These namespaces.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 256))]
+    pub names: Vec<ObjectName>,
+    /// Namespaces that have all of these labels.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[schemars(extend("maxProperties" = 32, "default" = {}))]
+    pub match_labels: BTreeMap<String, LabelValue>,
+}
 
 /// One key of a Secret in the stack's own namespace.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, KubeSchema)]

@@ -9,18 +9,19 @@ use std::{
 };
 
 use anyhow::Context;
-use k8s_openapi::api::core::v1::Secret;
+use k8s_openapi::api::core::v1::{Namespace, Secret};
 use kube::ResourceExt;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use super::{located::Located, schema};
 use crate::{
-    api::{self, rule::AlertRule, stack::MonitoringStack},
+    api::{self, defaults, rule::AlertRule, stack::MonitoringStack},
     resolve::{
         Inputs,
         model::{Operator, SecretValue, Server},
         problem::Problem,
+        rules::{Reach, judge},
     },
 };
 
@@ -106,6 +107,8 @@ pub struct Manifests {
     pub rules: Vec<Found<AlertRule>>,
     /// Secrets, which stacks may refer to.
     pub secrets: Vec<Secret>,
+    /// Namespaces, by whose labels stacks may select rules.
+    pub namespaces: Vec<Namespace>,
     /// What could not be read.
     pub findings: Vec<Finding>,
 }
@@ -192,6 +195,10 @@ impl Manifests {
                 let secret = self.decode::<Secret>(source, &kind, value);
                 self.secrets.extend(secret.map(|found| found.object));
             }
+            ("", "Namespace") => {
+                self.namespaces
+                    .extend(serde_json::from_value::<Namespace>(value));
+            }
             // What `kubectl get -o yaml` prints for several objects.
             ("", "List") => {
                 let items = value.get_mut("items").and_then(Value::as_array_mut);
@@ -243,7 +250,10 @@ impl Manifests {
     }
 
     /// What a stack would find in a cluster that holds just these files.
-    pub fn inputs(&self, namespace: Option<&str>, image: &str) -> Inputs {
+    pub fn inputs(&self, stack: &MonitoringStack, image: &str) -> Inputs {
+        let namespace = stack.namespace();
+        let namespace = namespace.as_deref();
+        let reach = self.reach(stack);
         let here = |other: Option<&str>| other.is_none() || other == namespace;
         Inputs {
             operator: Operator {
@@ -252,11 +262,11 @@ impl Manifests {
                 role_prefix: "masthead".into(),
                 cluster_domain: "cluster.local".into(),
                 cluster_wide: true,
+                host_logs: Some(defaults::HOST_LOGS.to_owned()),
             },
             server: Server {
                 policy_v1: true,
                 endpoint_slices: true,
-                claim_retention: true,
             },
             secrets: self
                 .secrets
@@ -270,10 +280,38 @@ impl Manifests {
             rules: self
                 .rules
                 .iter()
-                .filter(|rule| rule.object.namespace().as_deref() == namespace)
-                .map(|rule| rule.object.clone())
+                .filter(|rule| reach.takes(&rule.object.metadata, None))
+                .map(|rule| Arc::new(judge(&rule.object)))
                 .collect(),
+            barred: BTreeMap::new(),
+            namespaces: None,
         }
+    }
+}
+
+impl Manifests {
+    /// Whose rules a stack takes, as far as these files tell.
+    fn reach(&self, stack: &MonitoringStack) -> Reach {
+        let selector = stack
+            .spec
+            .alerting
+            .as_ref()
+            .and_then(|it| it.rules.as_ref());
+        let wanted = selector.and_then(|it| Some(&it.namespaces.as_ref()?.match_labels));
+        let has = |namespace: &&Namespace| {
+            let labels = namespace.metadata.labels.as_ref();
+            wanted.is_some_and(|wanted| {
+                wanted
+                    .iter()
+                    .all(|(name, value)| labels.and_then(|all| all.get(name)) == Some(&value.0))
+            })
+        };
+        let labelled = self
+            .namespaces
+            .iter()
+            .filter(has)
+            .map(ResourceExt::name_any);
+        Reach::of(stack, labelled.collect())
     }
 }
 

@@ -7,7 +7,50 @@ use serde_json::Value;
 use crate::{api, resolve::problem::Problem};
 
 /// What a pattern asks for, in words.
-const WORDS: [(&str, &str); 10] = [
+const WORDS: &[(&str, &str)] = &[
+    (r"^[A-Za-z0-9._-]+$", "the name of a host"),
+    (
+        r"^[a-zA-Z_][a-zA-Z0-9_]*$",
+        "the name of a label: letters, digits and _, no digit first",
+    ),
+    (r"^[^,{}\s]+$", "a tag: no spaces, commas or braces"),
+    (
+        r"^([a-zA-Z_][a-zA-Z0-9_]*|\.\.\.)$",
+        "the name of a label, or ... for all",
+    ),
+    (
+        r"^-?[0-9]{1,2}(:-?[0-9]{1,2})?$",
+        "days of a month, such as 1:7, or -1 for the last",
+    ),
+    (r"^[A-Za-z0-9_+/-]+$", "a time zone, such as Europe/Berlin"),
+    (
+        r"^[a-z0-9]+(:[a-z0-9]+)?$",
+        "months, such as december, 6 or may:august",
+    ),
+    (
+        r"^([01][0-9]|2[0-3]):[0-5][0-9]$",
+        "a minute of the day, such as 08:00",
+    ),
+    (
+        r"^(([01][0-9]|2[0-3]):[0-5][0-9]|24:00)$",
+        "a minute of the day, such as 18:00, or 24:00",
+    ),
+    (
+        r"^[a-z]+(:[a-z]+)?$",
+        "days of the week, such as saturday or monday:friday",
+    ),
+    (
+        r"^[0-9]{4}(:[0-9]{4})?$",
+        "years, such as 2027 or 2027:2029",
+    ),
+    (
+        r"^/.+$",
+        "the absolute path of a file, such as /var/log/app.log",
+    ),
+    (
+        r"^[-a-zA-Z0-9!_.*'()]+$",
+        "a tenant's name: letters, digits and ! - _ . * ' ( )",
+    ),
     (
         r"^([0-9]+y)?([0-9]+w)?([0-9]+d)?([0-9]+h)?([0-9]+m)?([0-9]+s)?([0-9]+ms)?$",
         "a duration, such as 30s, 5m, 1h30m or 30d",
@@ -15,6 +58,10 @@ const WORDS: [(&str, &str); 10] = [
     (
         r"^[0-9]+(\.[0-9]+)?(m|k|M|G|T|P|E|Ki|Mi|Gi|Ti|Pi|Ei)?$",
         "an amount, such as 500m, 256Mi or 20Gi",
+    ),
+    (
+        r"^(0|([0-9]+y)?([0-9]+w)?([0-9]+d)?([0-9]+h)?([0-9]+m)?([0-9]+s)?([0-9]+ms)?)$",
+        "a duration, such as 5m, 1h30m or 0s",
     ),
     (
         r"^[0-9]+\.[0-9]+\.[0-9]+(-[0-9A-Za-z.-]+)?$",
@@ -36,6 +83,7 @@ const WORDS: [(&str, &str); 10] = [
         r"^[-._a-zA-Z0-9]+$",
         "a Secret's key: letters, digits, dashes, dots and underscores",
     ),
+    (r"^/", "a path from / on"),
     (
         r"^https?://[^\s]+$",
         "an address that starts with http:// or https://",
@@ -49,6 +97,9 @@ const WORDS: [(&str, &str); 10] = [
         "a metric's name: letters, digits, underscores and colons, no digit at the start",
     ),
 ];
+
+/// Our word for the type that such a schema leaves out.
+const INT_OR_STRING: &str = "int-or-string";
 
 /// What a server would refuse, or drop without a word, in the specification of one of our kinds.
 pub fn problems(kind: &str, object: &Value) -> Vec<Problem> {
@@ -73,13 +124,20 @@ fn walk(found: &mut Vec<Problem>, path: &str, schema: &Value, value: &Value) {
     if value.is_null() {
         return;
     }
-    let wanted = schema["type"].as_str().unwrap_or_default();
+    let wanted = match schema["x-kubernetes-int-or-string"].as_bool() {
+        Some(true) => INT_OR_STRING,
+        _ => schema["type"].as_str().unwrap_or_default(),
+    };
     match (wanted, value) {
         ("object", Value::Object(fields)) => object(found, path, schema, fields),
         ("array", Value::Array(items)) => list(found, path, schema, items),
-        ("string", Value::String(text)) => string(found, path, schema, text),
+        ("string" | INT_OR_STRING, Value::String(text)) => string(found, path, schema, text),
         ("integer", Value::Number(number)) if !number.is_f64() => {
             range(found, path, schema, number.as_f64().unwrap_or_default());
+        }
+        // `for: 5` lacks its unit, which its pattern tells better than its bounds.
+        (INT_OR_STRING, Value::Number(number)) if !number.is_f64() => {
+            string(found, path, schema, &number.to_string());
         }
         ("boolean", Value::Bool(_)) => {}
         _ => {
@@ -226,6 +284,7 @@ fn noun(wanted: &str) -> &str {
         "string" => "text",
         "integer" => "a whole number",
         "boolean" => "true or false",
+        INT_OR_STRING => "text or a whole number",
         other => other,
     }
 }
@@ -251,7 +310,9 @@ fn told(wanted: &str, value: &Value) -> String {
                 "{value}: put it in quotes; y, n, yes, no, on and off mean true and false without them"
             )
         }
-        _ if wanted == "string" => format!("the number {value}: put it in quotes"),
+        _ if matches!(wanted, "string" | INT_OR_STRING) => {
+            format!("the number {value}: put it in quotes")
+        }
         _ => value.to_string(),
     }
 }
@@ -304,6 +365,38 @@ mod tests {
                 "spec.metrics.storage.size: \"5 GB\" is not an amount, such as 500m, 256Mi or 20Gi",
                 "spec.metrics.storage.whenDeleted: \"delete\" is not one of Retain, Delete",
             ]
+        );
+    }
+
+    #[test]
+    fn amounts_and_waits_may_be_numbers() {
+        let metrics =
+            |cpu: Value| stack(json!({"metrics": {"resources": {"limits": {"cpu": cpu}}}}));
+        assert_eq!(metrics(json!(2)), [""; 0]);
+        assert_eq!(metrics(json!("2")), [""; 0]);
+        let field = "spec.metrics.resources.limits.cpu";
+        assert_eq!(
+            metrics(json!(0.5)),
+            [format!(
+                "{field}: text or a whole number is needed, not the number 0.5: put it in quotes"
+            )]
+        );
+        assert_eq!(
+            metrics(json!(-1)),
+            [format!(
+                "{field}: \"-1\" is not an amount, such as 500m, 256Mi or 20Gi"
+            )]
+        );
+        let rule = |wait: Value| {
+            let rules = json!([{"alert": "A", "expr": "up", "for": wait}]);
+            said("AlertRule", &json!({ "rules": rules }))
+        };
+        for wait in [json!(0), json!("0"), json!("0s"), json!("5m")] {
+            assert_eq!(rule(wait), [""; 0]);
+        }
+        assert_eq!(
+            rule(json!(5)),
+            ["spec.rules[0].for: \"5\" is not a duration, such as 5m, 1h30m or 0s"]
         );
     }
 

@@ -6,12 +6,16 @@ use tokio::sync::Semaphore;
 use super::{
     apply::Applier,
     backend::Backends,
+    deliver::Deliverer,
     discovery::Discovery,
     events::Events,
+    judged::Judgements,
     memory::Memory,
     metrics::Metrics,
     pace::Pace,
     publish::{Living, Publisher},
+    quarantine::Quarantine,
+    unclaimed::Reaches,
 };
 use crate::{
     api::{rule::AlertRule, stack::MonitoringStack},
@@ -25,7 +29,7 @@ pub type Guarded = DeserializeGuard<MonitoringStack>;
 pub type Rule = DeserializeGuard<AlertRule>;
 
 /// Stacks reconciled at the same time, in the whole process.
-pub const CONCURRENT: usize = 4;
+const CONCURRENT: usize = 4;
 
 /// What every reconcile needs.
 pub struct Context {
@@ -41,13 +45,19 @@ pub struct Context {
     pub applier: Applier,
     /// Talks to Prometheus and its like.
     pub backends: Backends,
+    /// Brings them their configuration.
+    pub deliverer: Deliverer,
+    /// What was found of each rule.
+    pub judgements: Judgements,
+    /// Rules that Prometheus refuses whatever was found.
+    pub quarantine: Quarantine,
     /// Writes statuses and Events.
     pub publisher: Publisher,
     /// The operator's own metrics.
     pub metrics: Metrics,
     /// When to come back.
     pub pace: Pace,
-    /// Bounds how many stacks are reconciled at once.
+    /// Bounds how many stacks are reconciled at once; who waits longest is next.
     pub slots: Semaphore,
 }
 
@@ -58,6 +68,7 @@ impl Context {
         let discovery = Discovery::new(client.clone());
         let memory = Memory::default();
         let events = Events::new(client.clone(), &args.pod_name);
+        let backends = Backends::new(client.clone(), in_cluster);
         Self {
             operator: Operator {
                 image: args.image.clone(),
@@ -65,9 +76,13 @@ impl Context {
                 role_prefix: args.role_prefix.clone(),
                 cluster_domain: args.cluster_domain.clone(),
                 cluster_wide: args.watch_namespaces.is_empty(),
+                host_logs: Some(args.agent_host_logs.clone()).filter(|folder| !folder.is_empty()),
             },
             applier: Applier::new(client.clone(), discovery.clone(), memory.clone()),
-            backends: Backends::new(client.clone(), in_cluster),
+            deliverer: Deliverer::new(client.clone(), backends.clone()),
+            backends,
+            judgements: Judgements::default(),
+            quarantine: Quarantine::default(),
             publisher: Publisher::new(client.clone(), events, metrics.clone()),
             pace: Pace::default(),
             slots: Semaphore::new(CONCURRENT),
@@ -82,6 +97,8 @@ impl Context {
     pub fn forget(&self, uid: &str) {
         self.memory.forget(uid);
         self.pace.forget(uid);
+        self.deliverer.forget(uid);
+        self.quarantine.forget(uid);
     }
 }
 
@@ -93,4 +110,6 @@ pub struct Scope {
     pub living: Living,
     /// The `AlertRules` in this scope.
     pub rules: Store<Rule>,
+    /// Whose rules each stack takes, as it was at its last look.
+    pub reaches: Reaches,
 }

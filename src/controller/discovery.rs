@@ -13,9 +13,6 @@ use super::error::{Error, code};
 use crate::resolve::model::Server;
 
 const KEPT: Duration = Duration::from_mins(10);
-/// The first minor version of Kubernetes 1 that serves `persistentVolumeClaimRetentionPolicy`
-/// by default.
-const CLAIM_RETENTION: u32 = 27;
 
 /// The kinds the API server serves. Clones share what they know.
 #[derive(Clone)]
@@ -100,12 +97,7 @@ impl Discovery {
             .flat_map(|group| group.versions)
             .map(|version| version.group_version)
             .collect();
-        let info = self
-            .client
-            .apiserver_version()
-            .await
-            .map_err(Error::doing("read the server's version"))?;
-        Ok(server(&versions, &info.major, &info.minor))
+        Ok(server(&versions))
     }
 }
 
@@ -113,23 +105,11 @@ fn fresh(at: Instant) -> bool {
     at.elapsed() < KEPT
 }
 
-/// What follows from the served versions and the server's own. Providers write the minor
-/// version as `27+`.
-fn server(versions: &BTreeSet<String>, major: &str, minor: &str) -> Server {
-    let digits = |text: &str| {
-        let end = text
-            .find(|c: char| !c.is_ascii_digit())
-            .unwrap_or(text.len());
-        text.get(..end)
-            .and_then(|number| number.parse::<u32>().ok())
-    };
+/// What follows from the served versions.
+fn server(versions: &BTreeSet<String>) -> Server {
     Server {
         policy_v1: versions.contains("policy/v1"),
         endpoint_slices: versions.contains("discovery.k8s.io/v1"),
-        claim_retention: match (digits(major), digits(minor)) {
-            (Some(1), Some(minor)) => minor >= CLAIM_RETENTION,
-            (major, _) => major > Some(1),
-        },
     }
 }
 
@@ -138,28 +118,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_server_is_judged_by_its_groups_and_its_version() {
-        let versions = |list: &[&str]| list.iter().map(ToString::to_string).collect();
-        let old = server(&versions(&["policy/v1beta1", "apps/v1"]), "1", "20+");
-        assert_eq!(
-            old,
-            Server {
-                policy_v1: false,
-                endpoint_slices: false,
-                claim_retention: false
-            }
+    fn the_server_is_judged_by_the_versions_it_serves() {
+        let judged = |list: &[&str]| server(&list.iter().map(ToString::to_string).collect());
+        let (old, new) = (
+            judged(&["policy/v1beta1", "apps/v1"]),
+            judged(&["policy/v1", "discovery.k8s.io/v1"]),
         );
-        let new = server(&versions(&["policy/v1", "discovery.k8s.io/v1"]), "1", "27+");
-        assert_eq!(
-            new,
-            Server {
-                policy_v1: true,
-                endpoint_slices: true,
-                claim_retention: true
-            }
-        );
-        assert!(!server(&versions(&[]), "1", "26").claim_retention);
-        assert!(!server(&versions(&[]), "1", "").claim_retention);
-        assert!(server(&versions(&[]), "2", "0").claim_retention);
+        assert!(!old.policy_v1 && !old.endpoint_slices);
+        assert!(new.policy_v1 && new.endpoint_slices);
     }
 }

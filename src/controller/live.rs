@@ -23,6 +23,7 @@ use super::{
     error::{Error, words},
 };
 use crate::{
+    api::rule::AlertRule,
     render::{
         meta::{INSTANCE_LABEL, MANAGED_BY_LABEL, MANAGER, STACK_UID_LABEL},
         objects::Object,
@@ -85,6 +86,7 @@ pub fn namespaced_kinds(server: Server) -> Vec<ApiResource> {
         ApiResource::erase::<StatefulSet>(&()),
         ApiResource::erase::<Deployment>(&()),
         ApiResource::erase::<DaemonSet>(&()),
+        ApiResource::erase::<AlertRule>(&()),
     ];
     kinds.push(disruption_budget(server));
     kinds

@@ -17,6 +17,7 @@ pub mod drift;
 pub mod error;
 pub mod events;
 pub mod immutable;
+pub mod judged;
 pub mod lease;
 pub mod live;
 pub mod memory;
@@ -26,6 +27,7 @@ pub mod owner;
 pub mod pace;
 pub mod prune;
 pub mod publish;
+pub mod quarantine;
 pub mod reconcile;
 pub mod seen;
 pub mod status;
@@ -50,7 +52,7 @@ use crate::{
     cli::ControllerArgs,
     telemetry,
 };
-use context::{CONCURRENT, Context, Scope};
+use context::{Context, Scope};
 use lease::{Candidate, Timing};
 use publish::Living;
 use sweep::Sweeper;
@@ -220,6 +222,7 @@ impl Operator {
             context: self.context.clone(),
             living: Living(watched.stacks.clone()),
             rules: watched.rules,
+            reaches: watched.reaches,
         });
         let mut synced = watched.synced;
         // A stack without its rules would take them out of Prometheus.
@@ -227,8 +230,9 @@ impl Operator {
             .flat_map(|_| stream::empty())
             .chain(burst::bursts(watched.queue, WINDOW).map(Ok::<_, Infallible>))
             .take_until(self.stop.clone().cancelled_owned());
-        let config =
-            controller::Config::default().concurrency(u16::try_from(CONCURRENT).unwrap_or(1));
+        // The library's own bound serves whoever came last first: under load some would never have
+        // their turn. So all that were woken stand in line for a slot.
+        let config = controller::Config::default();
         applier(
             |stack, scope| Box::pin(reconcile::reconcile(stack, scope)),
             |_, never: &Infallible, _| match *never {},

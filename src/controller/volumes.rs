@@ -1,4 +1,5 @@
-//! Volumes that grow: the claims themselves are patched, since what makes them cannot change.
+//! Volumes that grow, and that go with their stack: the claims themselves are patched, since what
+//! makes them cannot change.
 
 use std::collections::BTreeMap;
 
@@ -9,9 +10,12 @@ use kube::{
 };
 use serde_json::{Value, json};
 
-use super::error::{Error, code, words};
+use super::{
+    error::{Error, code, words},
+    owner,
+};
 use crate::{
-    api::component::Component,
+    api::{GROUP, VERSION, component::Component, value::WhenDeleted},
     render::{
         meta::{COMPONENT_LABEL, INSTANCE_LABEL, MANAGER},
         objects::Object,
@@ -21,10 +25,10 @@ use crate::{
 
 /// What came of looking at a stack's volumes.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Grown {
-    /// How many claims were patched.
+pub struct Tended {
+    /// How many times a claim was patched.
     pub writes: usize,
-    /// Sizes that cannot be had.
+    /// What cannot be had, by field.
     pub problems: Vec<Problem>,
 }
 
@@ -38,7 +42,7 @@ struct Wanted {
     size: String,
 }
 
-/// What to do about one claim.
+/// What to do about one claim's size.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Step {
     Nothing,
@@ -46,12 +50,22 @@ enum Step {
     Shrink,
 }
 
-/// Lets the claims of a stack grow to what was rendered, where their class allows it.
-pub async fn grow(client: &Client, stack: &Stack, objects: &[Object]) -> Result<Grown, Error> {
+/// What came of one claim.
+enum Done {
+    /// It is as it should be.
+    Nothing,
+    Written,
+    /// It stays as it is, and why.
+    Refused(String),
+}
+
+/// Lets the claims of a stack grow to what was rendered, where their class allows it, and binds
+/// them to the stack where they are to go with it.
+pub async fn tend(client: &Client, stack: &Stack, objects: &[Object]) -> Result<Tended, Error> {
     let wanted: Vec<Wanted> = objects.iter().flat_map(wanted).collect();
-    let mut grown = Grown::default();
+    let mut tended = Tended::default();
     if wanted.is_empty() {
-        return Ok(grown);
+        return Ok(tended);
     }
     let api: Api<PersistentVolumeClaim> = Api::namespaced(client.clone(), &stack.namespace);
     let selector = format!("{INSTANCE_LABEL}={}", stack.name);
@@ -61,38 +75,89 @@ pub async fn grow(client: &Client, stack: &Stack, objects: &[Object]) -> Result<
         .map_err(Error::doing("list the volume claims"))?;
     let mut problems = BTreeMap::new();
     for claim in claims {
-        let name = claim.metadata.name.clone().unwrap_or_default();
-        let Some(wanted) = wanted.iter().find(|wanted| wanted.is(&name)) else {
+        let name = claim.metadata.name.as_deref().unwrap_or_default();
+        let Some(wanted) = wanted.iter().find(|wanted| wanted.is(name)) else {
             continue;
         };
-        let refusal = match step(requested(&claim), &wanted.size) {
-            Step::Nothing => continue,
-            Step::Shrink => Some("a volume never shrinks: give back the old size".to_owned()),
-            Step::Grow => match refusal(client, &claim).await? {
-                None => match patch(&api, &name, &wanted.size).await {
-                    Ok(()) => {
-                        grown.writes += 1;
-                        None
-                    }
-                    Err(error) => Some(words(&error)),
-                },
-                refusal => refusal,
-            },
-        };
-        if let Some(refusal) = refusal {
-            let field = format!("spec.{}.storage.size", wanted.component.field());
-            let message = format!(
-                "{} stays at its size: {refusal}",
-                claim_words(&claim, &name)
-            );
-            problems.entry(field).or_insert(message);
+        let size = grow(client, &api, &claim, &wanted.size).await?;
+        let owner = own(&api, stack, wanted.component, &claim).await;
+        let told = [
+            ("size", "stays at its size", size),
+            ("whenDeleted", "stays as it is", owner),
+        ];
+        for (field, what, done) in told {
+            match done {
+                Done::Nothing => {}
+                Done::Written => tended.writes += 1,
+                Done::Refused(why) => {
+                    let field = format!("spec.{}.storage.{field}", wanted.component.field());
+                    let message = format!("{} {what}: {why}", claim_words(&claim, name));
+                    problems.entry(field).or_insert(message);
+                }
+            }
         }
     }
-    grown.problems = problems
+    tended.problems = problems
         .into_iter()
         .map(|(field, message)| Problem::new(field, message))
         .collect();
-    Ok(grown)
+    Ok(tended)
+}
+
+async fn grow(
+    client: &Client,
+    api: &Api<PersistentVolumeClaim>,
+    claim: &PersistentVolumeClaim,
+    size: &str,
+) -> Result<Done, Error> {
+    match step(requested(claim), size) {
+        Step::Nothing => return Ok(Done::Nothing),
+        Step::Shrink => {
+            let why = "a volume never shrinks: give back the old size";
+            return Ok(Done::Refused(why.into()));
+        }
+        Step::Grow => {}
+    }
+    if let Some(why) = refusal(client, claim).await? {
+        return Ok(Done::Refused(why));
+    }
+    let name = claim.metadata.name.as_deref().unwrap_or_default();
+    tracing::info!(claim = name, size, "volume grows");
+    let body = json!({"spec": {"resources": {"requests": {"storage": size}}}});
+    Ok(patch(api, name, &Patch::Merge(body)).await)
+}
+
+/// Makes the stack an owner of the claim, or takes that back, as `storage.whenDeleted` says: then
+/// the claim goes with the stack, and with nothing else. (A StatefulSet's own policy would let it
+/// go when the component is switched off, and servers before 1.27 know none.)
+async fn own(
+    api: &Api<PersistentVolumeClaim>,
+    stack: &Stack,
+    component: Component,
+    claim: &PersistentVolumeClaim,
+) -> Done {
+    let volume = stack.workload(component).and_then(|it| it.volume.as_ref());
+    let wants = volume.is_some_and(|volume| volume.when_deleted == WhenDeleted::Delete);
+    if wants == owner::belongs(stack, &claim.metadata) {
+        return Done::Nothing;
+    }
+    let name = claim.metadata.name.as_deref().unwrap_or_default();
+    tracing::info!(
+        claim = name,
+        goes = wants,
+        "what becomes of a volume with its stack"
+    );
+    let reference = if wants {
+        json!({
+            "apiVersion": format!("{GROUP}/{VERSION}"), "kind": "MonitoringStack",
+            "name": stack.name, "uid": stack.uid,
+        })
+    } else {
+        json!({"$patch": "delete", "uid": stack.uid})
+    };
+    // Other owners stay: lists are merged by uid in this kind of patch.
+    let body = json!({"metadata": {"ownerReferences": [reference]}});
+    patch(api, name, &Patch::Strategic(body)).await
 }
 
 impl Wanted {
@@ -189,16 +254,17 @@ async fn refusal(client: &Client, claim: &PersistentVolumeClaim) -> Result<Optio
     }
 }
 
-async fn patch(api: &Api<PersistentVolumeClaim>, name: &str, size: &str) -> kube::Result<()> {
-    let body = json!({"spec": {"resources": {"requests": {"storage": size}}}});
+async fn patch(api: &Api<PersistentVolumeClaim>, name: &str, body: &Patch<Value>) -> Done {
     let params = PatchParams {
         field_manager: Some(MANAGER.into()),
         ..PatchParams::default()
     };
-    tracing::info!(claim = name, size, "volume grows");
-    api.patch(name, &params, &Patch::Merge(body))
-        .await
-        .map(|_| ())
+    match api.patch(name, &params, body).await {
+        Ok(_) => Done::Written,
+        // It went meanwhile.
+        Err(error) if code(&error) == Some(404) => Done::Nothing,
+        Err(error) => Done::Refused(words(&error)),
+    }
 }
 
 fn claim_words(claim: &PersistentVolumeClaim, name: &str) -> String {
@@ -227,7 +293,7 @@ mod tests {
             namespace: Some("ns".into()),
             name: name.into(),
             stage: Stage::Workload,
-            body: json!({"metadata": {"labels": {COMPONENT_LABEL: "loki"}}, "spec": spec}),
+            body: json!({"metadata": {"labels": {COMPONENT_LABEL: "loki"}}, "spec": spec}).into(),
         }
     }
 

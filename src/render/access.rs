@@ -31,11 +31,32 @@ pub fn role_binding(stack: &Stack, component: Component, role: &str) -> RoleBind
     }
 }
 
-/// Binds a role of the chart to a component, in the whole cluster.
+/// Binds a role of the chart to a component, in another namespace than the stack's.
 #[must_use]
-pub fn cluster_role_binding(stack: &Stack, component: Component, role: &str) -> ClusterRoleBinding {
+pub fn role_binding_in(
+    stack: &Stack,
+    component: Component,
+    role: &str,
+    namespace: &str,
+) -> RoleBinding {
+    RoleBinding {
+        metadata: meta::in_namespace(stack, component, role, namespace),
+        role_ref: cluster_role(stack, role),
+        subjects: Some(vec![account(stack, component)]),
+    }
+}
+
+/// Binds a role of the chart to a component, in the whole cluster. `name` tells the bindings of
+/// one component apart.
+#[must_use]
+pub fn cluster_role_binding(
+    stack: &Stack,
+    component: Component,
+    role: &str,
+    name: &str,
+) -> ClusterRoleBinding {
     ClusterRoleBinding {
-        metadata: meta::cluster_scoped(stack, component, component.name()),
+        metadata: meta::cluster_scoped(stack, component, name),
         role_ref: cluster_role(stack, role),
         subjects: Some(vec![account(stack, component)]),
     }

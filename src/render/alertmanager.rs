@@ -1,8 +1,13 @@
 //! Alertmanager: who is notified of which alert.
 
+use std::collections::BTreeMap;
+
 use super::{
     Delivery, Proof, access,
-    config::{self, alertmanager::SECRETS_DIR},
+    config::{
+        self,
+        alertmanager::{CONFIG_DIR, SECRETS_DIR, template},
+    },
     digest, files,
     flows::{self, HTTP},
     meta, network,
@@ -16,7 +21,6 @@ use crate::{
 };
 
 const COMPONENT: Component = Component::Alertmanager;
-const CONFIG_DIR: &str = "/etc/alertmanager/config";
 const CONFIG_FILE: &str = "alertmanager.yml";
 const DATA_DIR: &str = "/alertmanager";
 const CLUSTER_PORT: u16 = 9094;
@@ -31,9 +35,13 @@ pub fn objects(stack: &Stack) -> Objects {
     };
     let mut objects = Objects::default();
     objects.add(Stage::Access, &access::service_account(stack, COMPONENT));
-    let text = config::to_yaml(&config::alertmanager::config(alertmanager));
-    let file = files::config_file(stack, COMPONENT, CONFIG_FILE, text);
-    objects.add(Stage::Config, &file);
+    let map = files::config_map(
+        stack,
+        COMPONENT,
+        stack.child_name(COMPONENT),
+        Files::of(alertmanager).by_name(),
+    );
+    objects.add(Stage::Config, &map);
     if !alertmanager.secrets.is_empty() {
         let name = files::secrets_name(stack, COMPONENT);
         let secret = files::secret(stack, COMPONENT, name, alertmanager.secrets.clone());
@@ -50,13 +58,43 @@ pub fn objects(stack: &Stack) -> Objects {
 #[must_use]
 pub fn delivery(stack: &Stack) -> Option<Delivery> {
     let alertmanager = stack.alertmanager.as_ref()?;
-    let text = config::to_yaml(&config::alertmanager::config(alertmanager));
+    let text = Files::of(alertmanager).config;
     Some(Delivery {
         component: COMPONENT,
         port: flows::http_port(COMPONENT),
         proof: Proof::AlertmanagerHash(digest::alertmanager(&text)),
         hash: digest::short(text),
     })
+}
+
+/// All that Alertmanager loads, but for the secrets.
+struct Files {
+    config: String,
+    template_name: String,
+    template: String,
+}
+
+impl Files {
+    /// The template file is called by its hash, so that the hash of the configuration, which names
+    /// it, proves both.
+    fn of(alertmanager: &Alertmanager) -> Self {
+        let template = template::file(&alertmanager.links);
+        let template_name = format!("masthead-{}.tmpl", digest::short(&template));
+        let config = config::alertmanager::config(alertmanager, &template_name);
+        Self {
+            config: config::to_yaml(&config),
+            template_name,
+            template,
+        }
+    }
+
+    fn by_name(self) -> BTreeMap<String, String> {
+        [
+            (CONFIG_FILE.to_owned(), self.config),
+            (self.template_name, self.template),
+        ]
+        .into()
+    }
 }
 
 fn pod(stack: &Stack, alertmanager: &Alertmanager) -> Pod {

@@ -11,14 +11,16 @@ use k8s_openapi::{
 };
 
 use super::{
-    access, config, digest, files, flows, meta, network,
+    access,
+    config::{self, grafana::SECRETS_DIR},
+    digest, files, flows, meta, network,
     objects::{Objects, Stage},
     pod::{self, Pod, Probes, User},
     volume,
 };
 use crate::{
     api::component::Component,
-    resolve::model::{Grafana, Stack},
+    resolve::model::{Grafana, SecretValue, Stack},
 };
 
 const COMPONENT: Component = Component::Grafana;
@@ -54,11 +56,17 @@ pub fn objects(stack: &Stack) -> Objects {
     let mut objects = Objects::default();
     objects.add(Stage::Access, &access::service_account(stack, COMPONENT));
     let text = config::to_yaml(&config::grafana::data_sources(stack, grafana));
-    // Read at the start only.
-    let hash = digest::short(&text);
+    // Both are read at the start only.
+    let secrets = secrets(stack);
+    let hash = start_hash(&text, &secrets);
     let file = files::config_file(stack, COMPONENT, "datasources.yaml", text);
     objects.add(Stage::Config, &file);
     objects.add(Stage::Config, &admin_secret(stack, grafana));
+    if !secrets.is_empty() {
+        let name = files::secrets_name(stack, COMPONENT);
+        let secret = files::secret(stack, COMPONENT, name, secrets);
+        objects.add(Stage::Config, &secret);
+    }
     if let Some(volume) = &grafana.workload.volume {
         let claim = volume::claim(stack, COMPONENT, volume);
         objects.add(Stage::Config, &claim);
@@ -68,6 +76,19 @@ pub fn objects(stack: &Stack) -> Objects {
     let template = pod::template(stack, COMPONENT, &grafana.workload, pod);
     objects.add(Stage::Workload, &deployment(stack, template));
     objects
+}
+
+/// The secret files: those of a Loki that runs elsewhere.
+fn secrets(stack: &Stack) -> BTreeMap<String, SecretValue> {
+    let external = stack.external_loki.as_ref();
+    external.map_or_else(BTreeMap::new, |loki| loki.secrets.clone())
+}
+
+fn start_hash(text: &str, secrets: &BTreeMap<String, SecretValue>) -> String {
+    let secrets = secrets.iter();
+    let hashes = secrets.map(|(name, SecretValue(value))| name.clone() + &digest::short(value));
+    let parts: Vec<String> = [text.to_owned()].into_iter().chain(hashes).collect();
+    digest::short(parts.join("\n"))
 }
 
 /// The name of the Secret with the admin's name and password.
@@ -111,22 +132,29 @@ fn pod(stack: &Stack, grafana: &Grafana, config_hash: String) -> Pod {
         admin_env(stack, "GF_SECURITY_ADMIN_PASSWORD", ADMIN_PASSWORD),
     ];
     env.extend(SETTINGS.map(|(name, value)| pod::env(name, value)));
+    let mut volumes = vec![
+        volume::config_map("datasources", stack.child_name(COMPONENT), false),
+        data_volume(stack, grafana),
+        volume::empty_dir("logs"),
+        volume::empty_dir("tmp"),
+    ];
+    let mut mounts = vec![
+        volume::read_only("datasources", "/etc/grafana/provisioning/datasources"),
+        volume::mount(volume::DATA, "/var/lib/grafana"),
+        volume::mount("logs", "/var/log/grafana"),
+        volume::mount("tmp", "/tmp"),
+    ];
+    if stack.external_loki.is_some() {
+        let name = files::secrets_name(stack, COMPONENT);
+        volumes.push(volume::optional_secret("secrets", name));
+        mounts.push(volume::read_only("secrets", SECRETS_DIR));
+    }
     Pod {
         user: USER,
         args: Vec::new(),
         env,
-        volumes: vec![
-            volume::config_map("datasources", stack.child_name(COMPONENT), false),
-            data_volume(stack, grafana),
-            volume::empty_dir("logs"),
-            volume::empty_dir("tmp"),
-        ],
-        mounts: vec![
-            volume::read_only("datasources", "/etc/grafana/provisioning/datasources"),
-            volume::mount(volume::DATA, "/var/lib/grafana"),
-            volume::mount("logs", "/var/log/grafana"),
-            volume::mount("tmp", "/tmp"),
-        ],
+        volumes,
+        mounts,
         probes: Probes {
             port: flows::HTTP,
             startup: "/api/health",

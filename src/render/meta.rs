@@ -93,6 +93,20 @@ pub fn cluster_scoped(stack: &Stack, component: Component, role: &str) -> Object
     }
 }
 
+/// The metadata of an object in another namespace, bound to the stack as a cluster-scoped one is.
+#[must_use]
+pub fn in_namespace(
+    stack: &Stack,
+    component: Component,
+    role: &str,
+    namespace: impl Into<String>,
+) -> ObjectMeta {
+    ObjectMeta {
+        namespace: Some(namespace.into()),
+        ..cluster_scoped(stack, component, role)
+    }
+}
+
 /// The metadata of a pod; a configuration that is read at the start only is told by its hash.
 #[must_use]
 pub fn pod(stack: &Stack, component: Component, config_hash: Option<String>) -> ObjectMeta {

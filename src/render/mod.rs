@@ -8,7 +8,9 @@
 mod access;
 mod agent;
 mod alertmanager;
+pub mod body;
 pub mod config;
+pub mod default_rules;
 mod digest;
 mod files;
 pub mod flows;
@@ -63,7 +65,7 @@ pub struct Delivery {
 #[derive(Clone, Debug, PartialEq)]
 pub enum Proof {
     /// Prometheus: `GET /api/v1/status/config` holds this text, which is part of a rule path (the
-    /// API re-marshals the file, so comments vanish).
+    /// API re-marshals the file, so comments vanish). Its rules are proven by what it lists of them.
     PrometheusConfigHolds(String),
     /// Alertmanager: the metric `alertmanager_config_hash` has this value (the first six bytes of
     /// the file's MD5, little endian).

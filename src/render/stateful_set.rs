@@ -2,7 +2,7 @@
 
 use k8s_openapi::{
     api::{
-        apps::v1::{StatefulSet, StatefulSetPersistentVolumeClaimRetentionPolicy, StatefulSetSpec},
+        apps::v1::{StatefulSet, StatefulSetSpec},
         core::v1::PodTemplateSpec,
         policy::v1::{PodDisruptionBudget, PodDisruptionBudgetSpec},
     },
@@ -16,8 +16,8 @@ use super::{
     volume,
 };
 use crate::{
-    api::{component::Component, value::WhenDeleted},
-    resolve::model::{self, Stack, Workload},
+    api::component::Component,
+    resolve::model::{Stack, Workload},
 };
 
 /// The StatefulSet, its headless Service and its disruption budget.
@@ -63,26 +63,10 @@ fn stateful_set(
             pod_management_policy: Some("Parallel".into()),
             selector: selector(stack, component),
             template,
-            persistent_volume_claim_retention_policy: workload
-                .volume
-                .as_ref()
-                .filter(|_| stack.server.claim_retention)
-                .map(retention_policy),
             volume_claim_templates: claims,
             ..StatefulSetSpec::default()
         }),
         ..StatefulSet::default()
-    }
-}
-
-fn retention_policy(volume: &model::Volume) -> StatefulSetPersistentVolumeClaimRetentionPolicy {
-    let when_deleted = match volume.when_deleted {
-        WhenDeleted::Retain => "Retain",
-        WhenDeleted::Delete => "Delete",
-    };
-    StatefulSetPersistentVolumeClaimRetentionPolicy {
-        when_deleted: Some(when_deleted.into()),
-        when_scaled: Some("Retain".into()),
     }
 }
 

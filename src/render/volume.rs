@@ -14,7 +14,7 @@ use k8s_openapi::{
 
 use super::meta;
 use crate::{
-    api::{component::Component, value::WhenDeleted},
+    api::component::Component,
     resolve::model::{self, Stack},
 };
 
@@ -99,6 +99,19 @@ pub fn host_path(name: &str, path: &str) -> Volume {
     }
 }
 
+/// A directory of the node, made where it is missing.
+#[must_use]
+pub fn host_path_made(name: &str, path: &str) -> Volume {
+    Volume {
+        name: name.into(),
+        host_path: Some(HostPathVolumeSource {
+            path: path.into(),
+            type_: Some("DirectoryOrCreate".into()),
+        }),
+        ..Volume::default()
+    }
+}
+
 /// A claim that is an object of its own.
 #[must_use]
 pub fn claimed(name: &str, claim: impl Into<String>) -> Volume {
@@ -151,15 +164,11 @@ pub fn claim_template(
 }
 
 /// The one claim of a component. Without an owner it outlives the stack, and a stack of the same
-/// name finds it again.
+/// name finds it again; the controller makes the stack its owner if it is to go with it.
 #[must_use]
 pub fn claim(stack: &Stack, component: Component, volume: &model::Volume) -> PersistentVolumeClaim {
-    let name = stack.child_name(component);
     PersistentVolumeClaim {
-        metadata: match volume.when_deleted {
-            WhenDeleted::Retain => meta::kept(stack, component, name),
-            WhenDeleted::Delete => meta::owned(stack, component, name),
-        },
+        metadata: meta::kept(stack, component, stack.child_name(component)),
         spec: Some(claim_spec(volume)),
         ..PersistentVolumeClaim::default()
     }

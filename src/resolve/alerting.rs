@@ -1,22 +1,22 @@
 //! Alertmanager: from `spec.alerting` to the resolved form.
 
 use super::{
-    Inputs, duration,
-    model::{Alertmanager, Receiver, ReceiverKind},
-    problem::Problem,
-    secrets::SecretFiles,
-    workload::Common,
+    Inputs, model::Alertmanager, problem::Problem, secrets::SecretFiles, workload::Common,
 };
 use crate::api::{
-    alerting::{self, AlertingSpec, Email, Route, Webhook},
+    alerting::{AlertingSpec, Links},
     component::Component,
     stack::MonitoringStackSpec,
 };
 
-/// The receiver that drops what it gets; users cannot take its name.
-pub const NULL_RECEIVER: &str = "null";
+pub mod external;
+mod inhibition;
+mod matchers;
+mod receivers;
+mod routes;
+mod times;
 
-/// The resolved Alertmanager; a problem of one receiver leaves only that one out.
+/// The resolved Alertmanager; a problem of one receiver, route or interval leaves only that out.
 pub fn resolve(
     spec: &MonitoringStackSpec,
     inputs: &Inputs,
@@ -26,8 +26,8 @@ pub fn resolve(
     let alerting = spec.alerting.as_ref().unwrap_or(&default);
     let workload = Common {
         component: Component::Alertmanager,
-        image: alerting.image.as_deref(),
-        version: alerting.version.as_deref(),
+        image: alerting.image.as_ref(),
+        version: alerting.version.as_ref(),
         replicas: alerting.replicas,
         resources: alerting.resources.as_ref(),
         storage: alerting.storage.as_ref(),
@@ -35,134 +35,40 @@ pub fn resolve(
     }
     .resolve()?;
     let mut files = SecretFiles::new(inputs);
-    let receivers = receivers(alerting, &mut files, problems);
-    let routes = routes(alerting, &receivers, problems);
+    let receivers = receivers::resolve(alerting, &workload.version, &mut files, problems);
+    let time_intervals = times::resolve(alerting, problems);
+    let routes = routes::resolve(alerting, &receivers, &time_intervals, problems);
     Ok(Alertmanager {
-        workload,
         receivers,
         routes,
+        time_intervals,
+        inhibit_warnings: alerting.inhibit_warnings.unwrap_or(true),
+        inhibit_rules: inhibition::resolve(alerting, problems),
+        links: links(alerting, problems),
         secrets: files.into_files(),
+        workload,
     })
 }
 
-fn receivers(
-    alerting: &AlertingSpec,
-    files: &mut SecretFiles<'_>,
-    problems: &mut Vec<Problem>,
-) -> Vec<Receiver> {
-    let mut taken: Vec<Receiver> = Vec::new();
-    for receiver in &alerting.receivers {
-        let name = &receiver.name;
-        let field = format!("spec.alerting.receivers[{name}]");
-        let resolved = if name == NULL_RECEIVER || taken.iter().any(|other| &other.name == name) {
-            Err(Problem::new(field, "the name is taken: choose another"))
-        } else {
-            kind(receiver, &field, files)
-        };
-        match resolved {
-            Ok(kind) => taken.push(Receiver {
-                name: name.clone(),
-                kind,
-            }),
-            Err(problem) => problems.push(problem),
-        }
-    }
-    taken
-}
-
-fn kind(
-    receiver: &alerting::Receiver,
-    field: &str,
-    files: &mut SecretFiles<'_>,
-) -> Result<ReceiverKind, Problem> {
-    let name = &receiver.name;
-    match (&receiver.slack, &receiver.email, &receiver.webhook) {
-        (Some(slack), None, None) => Ok(ReceiverKind::Slack {
-            channel: slack.channel.clone(),
-            url_file: files.copy(
-                format!("slack-{name}-url"),
-                format!("{field}.slack.webhookSecretRef"),
-                &slack.webhook_secret_ref,
-            )?,
-        }),
-        (None, Some(email), None) => email_kind(email, name, field, files),
-        (None, None, Some(webhook)) => match webhook {
-            Webhook {
-                url: Some(url),
-                url_secret_ref: None,
-            } => Ok(ReceiverKind::Webhook { url: url.clone() }),
-            Webhook {
-                url: None,
-                url_secret_ref: Some(key),
-            } => Ok(ReceiverKind::SecretWebhook {
-                url_file: files.copy(
-                    format!("webhook-{name}-url"),
-                    format!("{field}.webhook.urlSecretRef"),
-                    key,
-                )?,
-            }),
-            _ => Err(Problem::new(
-                format!("{field}.webhook"),
-                "exactly one of url, urlSecretRef",
-            )),
-        },
-        _ => Err(Problem::new(field, "exactly one of slack, email, webhook")),
-    }
-}
-
-fn email_kind(
-    email: &Email,
-    name: &str,
-    field: &str,
-    files: &mut SecretFiles<'_>,
-) -> Result<ReceiverKind, Problem> {
-    let auth = match (&email.username, &email.password_secret_ref) {
-        (None, None) => None,
-        (Some(username), Some(key)) => {
-            let file = format!("email-{name}-password");
-            let field = format!("{field}.email.passwordSecretRef");
-            Some((username.clone(), files.copy(file, field, key)?))
-        }
-        _ => {
-            let message = "username and passwordSecretRef: both or none";
-            return Err(Problem::new(format!("{field}.email"), message));
+/// The links whose address is one, without a slash at the end.
+pub fn links(alerting: &AlertingSpec, problems: &mut Vec<Problem>) -> Links {
+    let given = alerting.links.clone().unwrap_or_default();
+    let mut checked = |name: &str, url: Option<String>| {
+        let url = url?;
+        match super::http::plain_url(&format!("spec.alerting.links.{name}"), &url) {
+            Ok(url) => Some(url.trim_end_matches('/').to_owned()),
+            Err(problem) => {
+                problems.push(problem);
+                None
+            }
         }
     };
-    Ok(ReceiverKind::Email {
-        to: email.to.clone(),
-        from: email.from.clone(),
-        smarthost: email.smarthost.clone(),
-        auth,
-    })
+    Links {
+        prometheus: checked("prometheus", given.prometheus),
+        alertmanager: checked("alertmanager", given.alertmanager),
+        grafana: checked("grafana", given.grafana),
+    }
 }
 
-/// Routes with only the receivers that exist. A route that has lost all of its receivers goes
-/// too, so that its alerts can still reach a later route instead of nobody.
-fn routes(
-    alerting: &AlertingSpec,
-    receivers: &[Receiver],
-    problems: &mut Vec<Problem>,
-) -> Vec<Route> {
-    let declared = |name: &String| alerting.receivers.iter().any(|other| &other.name == name);
-    let mut taken = Vec::new();
-    for (index, route) in alerting.routes.iter().enumerate() {
-        let field = format!("spec.alerting.routes[{index}]");
-        let interval = route.repeat_interval.as_ref();
-        if interval.is_some_and(|interval| duration::parse_millis(&interval.0).is_none()) {
-            let message = "not a duration above zero: write such as 4h";
-            problems.push(Problem::new(format!("{field}.repeatInterval"), message));
-            continue;
-        }
-        for name in route.receivers.iter().filter(|name| !declared(name)) {
-            let message = format!("there is no receiver {name:?} in spec.alerting.receivers");
-            problems.push(Problem::new(format!("{field}.receivers"), message));
-        }
-        let mut kept = route.clone();
-        kept.receivers
-            .retain(|name| receivers.iter().any(|receiver| &receiver.name == name));
-        if kept.receivers.is_empty() == route.receivers.is_empty() {
-            taken.push(kept);
-        }
-    }
-    taken
-}
+#[cfg(test)]
+mod tests;

@@ -23,8 +23,8 @@ pub fn resolve(
     let dashboards = spec.dashboards.as_ref().unwrap_or(&default);
     let workload = Common {
         component: Component::Grafana,
-        image: dashboards.image.as_deref(),
-        version: dashboards.version.as_deref(),
+        image: dashboards.image.as_ref(),
+        version: dashboards.version.as_ref(),
         replicas: None,
         resources: dashboards.resources.as_ref(),
         storage: dashboards.storage.as_ref(),

@@ -11,7 +11,22 @@ const UNITS: [(&str, u64); 7] = [
     ("ms", 1),
 ];
 
-/// Reads a duration as milliseconds; none when it is not one, is zero or overflows.
+/// What 64 bits of nanoseconds hold, in whole years: Prometheus and Alertmanager keep durations so.
+const LONGEST_YEARS: u64 = 292;
+
+/// The longest duration there can be.
+pub const LONGEST_MILLIS: u64 = LONGEST_YEARS * 365 * 24 * 3_600_000;
+
+/// What to tell the author of a text that [`parse_millis`] does not read.
+#[must_use]
+pub fn refusal(text: &str, example: &str) -> String {
+    format!(
+        "{text:?} is not a duration above zero and up to {LONGEST_YEARS}y: write such as {example}"
+    )
+}
+
+/// Reads a duration as milliseconds; none when it is not one, is zero, or longer than
+/// [`LONGEST_MILLIS`].
 #[must_use]
 pub fn parse_millis(text: &str) -> Option<u64> {
     let mut rest = text;
@@ -28,14 +43,14 @@ pub fn parse_millis(text: &str) -> Option<u64> {
         total = total.checked_add(number.parse::<u64>().ok()?.checked_mul(*millis)?)?;
         rest = next;
     }
-    (total > 0).then_some(total)
+    (1..=LONGEST_MILLIS).contains(&total).then_some(total)
 }
 
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
 
-    use super::parse_millis;
+    use super::{LONGEST_MILLIS, parse_millis};
 
     #[test]
     fn units_add_up_in_their_order() {
@@ -43,6 +58,7 @@ mod tests {
         assert_eq!(parse_millis("1h30m"), Some(5_400_000));
         assert_eq!(parse_millis("30d"), Some(2_592_000_000));
         assert_eq!(parse_millis("1s500ms"), Some(1_500));
+        assert_eq!(parse_millis("292y"), Some(LONGEST_MILLIS));
     }
 
     #[test]
@@ -58,6 +74,8 @@ mod tests {
             "1.5h",
             "1 h",
             "99999999999y",
+            "293y",
+            "292y1ms",
         ] {
             assert_eq!(parse_millis(text), None, "{text}");
         }

@@ -1,5 +1,7 @@
 //! Which image runs, and the version it is rendered for.
 
+mod reference;
+
 use super::{model::Version, problem::Problem};
 use crate::api::{component::Component, defaults};
 
@@ -32,6 +34,15 @@ pub fn resolve(
             })
         })
         .transpose()?;
+    if let Some(image) = image.filter(|image| !reference::is_valid(image)) {
+        return Err(Problem::new(
+            field("image"),
+            format!(
+                "{image:?} is not an image reference: write such as {}:{}{}",
+                defaults.repository, defaults.tag_prefix, defaults.version
+            ),
+        ));
+    }
     let (image, version) = match (image, given) {
         (Some(image), Some(version)) => (image.to_owned(), version),
         (Some(image), None) => {
@@ -104,7 +115,7 @@ mod tests {
         for image in [
             "prom/prometheus",
             "prom/prometheus:latest",
-            "host:5000/p@sha256:00",
+            &format!("host:5000/p@sha256:{}", "0a".repeat(32)),
         ] {
             let problem = resolve(Component::Prometheus, Some(image), None).unwrap_err();
             assert_eq!(problem.field, "spec.metrics.image");
@@ -122,6 +133,16 @@ mod tests {
         assert_eq!(
             problem.to_string(),
             "spec.metrics.version: 2.53.0 is too old: 3.0.0 or newer is needed"
+        );
+    }
+
+    #[test]
+    fn what_no_kubelet_can_read_names_the_field_and_a_good_one() {
+        let problem =
+            resolve(Component::Loki, Some("grafana/loki: 3.7.6"), Some("3.7.6")).unwrap_err();
+        assert_eq!(
+            problem.to_string(),
+            "spec.logs.image: \"grafana/loki: 3.7.6\" is not an image reference: write such as docker.io/grafana/loki:3.7.6"
         );
     }
 

@@ -1,8 +1,12 @@
 //! `spec.logs`: Loki.
 
-use std::collections::BTreeMap;
-
-use super::{duration, metrics, model::Loki, problem::Problem, workload::Common};
+use super::{
+    alerting::{self, external},
+    duration, metrics,
+    model::{Loki, RuleFiles},
+    problem::Problem,
+    workload::Common,
+};
 use crate::api::{
     component::Component,
     defaults,
@@ -12,7 +16,11 @@ use crate::api::{
 const DAY_MILLIS: u64 = 24 * 3_600_000;
 
 /// Resolves Loki.
-pub fn resolve(spec: &MonitoringStackSpec) -> Result<Loki, Problem> {
+pub fn resolve(
+    spec: &MonitoringStackSpec,
+    rule_files: RuleFiles,
+    problems: &mut Vec<Problem>,
+) -> Result<Loki, Problem> {
     let default = LogsSpec::default();
     let logs = spec.logs.as_ref().unwrap_or(&default);
     let field = "spec.logs.retention";
@@ -25,8 +33,8 @@ pub fn resolve(spec: &MonitoringStackSpec) -> Result<Loki, Problem> {
     Ok(Loki {
         workload: Common {
             component: Component::Loki,
-            image: logs.image.as_deref(),
-            version: logs.version.as_deref(),
+            image: logs.image.as_ref(),
+            version: logs.version.as_ref(),
             replicas: None,
             resources: logs.resources.as_ref(),
             storage: logs.storage.as_ref(),
@@ -34,7 +42,12 @@ pub fn resolve(spec: &MonitoringStackSpec) -> Result<Loki, Problem> {
         }
         .resolve()?,
         retention: format!("{}h", millis.div_ceil(3_600_000)),
-        // Rules over logs are judged, and refused, by `rules::problems`.
-        rule_files: BTreeMap::new(),
+        rule_files,
+        alertmanager_urls: external::plain_urls(spec, problems),
+        // What is wrong with a link is told once, with Alertmanager's.
+        grafana_link: spec
+            .alerting
+            .as_ref()
+            .and_then(|it| alerting::links(it, &mut Vec::new()).grafana),
     })
 }

@@ -3,8 +3,10 @@
 use std::collections::BTreeMap;
 
 use super::{
-    Inputs, duration,
-    model::{Prometheus, RemoteWrite, RuleFile},
+    Inputs,
+    alerting::external,
+    discovery, duration,
+    model::{Prometheus, RemoteWrite, RuleFiles},
     problem::Problem,
     quantity,
     secrets::SecretFiles,
@@ -23,16 +25,17 @@ const REPLICA_LABEL: &str = "replica";
 /// The resolved Prometheus; problems of single remote writes and labels leave only those out.
 pub fn resolve(
     spec: &MonitoringStackSpec,
+    namespace: &str,
     inputs: &Inputs,
-    rule_files: BTreeMap<String, RuleFile>,
+    rule_files: RuleFiles,
     problems: &mut Vec<Problem>,
 ) -> Result<Prometheus, Problem> {
     let default = MetricsSpec::default();
     let metrics = spec.metrics.as_ref().unwrap_or(&default);
     let workload = Common {
         component: Component::Prometheus,
-        image: metrics.image.as_deref(),
-        version: metrics.version.as_deref(),
+        image: metrics.image.as_ref(),
+        version: metrics.version.as_ref(),
         replicas: metrics.replicas,
         resources: metrics.resources.as_ref(),
         storage: metrics.storage.as_ref(),
@@ -54,6 +57,8 @@ pub fn resolve(
         scrape_interval: scrape_interval(metrics)?,
         external_labels: external_labels(metrics, problems),
         remote_write: remote_write(metrics, &mut files, problems),
+        discovery: discovery::resolve(spec, namespace, inputs, problems),
+        alertmanagers: external::resolve(spec, &mut files, problems),
         workload,
         rule_files,
         secrets: files.into_files(),
@@ -69,10 +74,7 @@ pub fn duration_or(
     let text = given.map_or(default, |given| given.0.as_str());
     match duration::parse_millis(text) {
         Some(_) => Ok(text.to_owned()),
-        None => Err(Problem::new(
-            field,
-            format!("{text:?} is not a duration: write such as 30d"),
-        )),
+        None => Err(Problem::new(field, duration::refusal(text, default))),
     }
 }
 

@@ -5,11 +5,12 @@ use std::collections::BTreeSet;
 use kube::ResourceExt;
 
 use super::{
-    Inputs, Resolution, agent, alerting, dashboards, logs, metrics, model::Stack, problem::Problem,
-    rules,
+    Inputs, Resolution, agent, alerting, dashboards, external_loki, logs, metrics, model::Stack,
+    problem::Problem, rules, secrets,
 };
 use crate::api::{
     component::Component,
+    rule::Engine,
     stack::{MonitoringStack, MonitoringStackSpec},
 };
 
@@ -17,25 +18,34 @@ use crate::api::{
 pub fn resolve(stack: &MonitoringStack, inputs: &Inputs) -> Result<Resolution, Vec<Problem>> {
     check_name(&stack.name_any())?;
     let spec = &stack.spec;
-    let (rule_files, rules) = rules::judge(&inputs.rules);
+    let namespace = stack.namespace().unwrap_or_else(|| "default".into());
+    let place = |engine| rules::place(engine, &inputs.rules, &inputs.barred);
+    let (metrics_rules, log_rules) = (place(Engine::Prometheus), place(Engine::Loki));
     let mut parts = Parts {
         problems: Vec::new(),
         held: BTreeSet::new(),
     };
     let prometheus = parts.take(Component::Prometheus, spec, |problems| {
-        metrics::resolve(spec, inputs, rule_files, problems)
+        metrics::resolve(spec, &namespace, inputs, metrics_rules.files, problems)
     });
+    parts.problems.extend(unselectable(spec, inputs));
+    if alerting::external::is_used(spec) {
+        let alerting = spec.alerting.iter();
+        alerting.for_each(|it| alerting::external::check_alone(it, &mut parts.problems));
+    }
     let alertmanager = parts.take(Component::Alertmanager, spec, |problems| {
         alerting::resolve(spec, inputs, problems)
     });
-    let loki = parts.take(Component::Loki, spec, |_| logs::resolve(spec));
+    let loki = parts.take(Component::Loki, spec, |problems| {
+        logs::resolve(spec, log_rules.files, problems)
+    });
     let grafana = parts.take(Component::Grafana, spec, |problems| {
         dashboards::resolve(spec, inputs, problems)
     });
-    let namespace = stack.namespace().unwrap_or_else(|| "default".into());
-    let agent = parts.take(Component::Agent, spec, |_| {
-        agent::resolve(spec, &namespace, inputs)
+    let agent = parts.take(Component::Agent, spec, |problems| {
+        agent::resolve(spec, &namespace, inputs, problems)
     });
+    let external_loki = external_loki::resolve(spec, inputs, &mut parts.problems);
     Ok(Resolution {
         stack: Stack {
             name: stack.name_any(),
@@ -46,28 +56,34 @@ pub fn resolve(stack: &MonitoringStack, inputs: &Inputs) -> Result<Resolution, V
             prometheus,
             alertmanager,
             loki,
+            external_loki,
             grafana,
             agent,
             held: parts.held,
+            default_rules: spec
+                .alerting
+                .as_ref()
+                .and_then(|it| it.default_rules.clone())
+                .unwrap_or_default(),
+            postgres_servers: Vec::new(),
             network_policy: spec
                 .security
                 .as_ref()
                 .and_then(|it| it.network_policy)
                 .unwrap_or(true),
-            image_pull_secrets: spec
-                .image_pull_secrets
-                .iter()
-                .map(|secret| secret.name.0.clone())
-                .collect(),
+            image_pull_secrets: secrets::image_pull_secrets(stack, inputs, &mut parts.problems),
             paused: spec.paused.unwrap_or(false),
         },
         problems: parts.problems,
-        // Without Prometheus nobody evaluates them: the stack takes none.
-        rules: if enabled(Component::Prometheus, spec) {
-            rules
-        } else {
-            Vec::new()
-        },
+        // Without its engine nobody evaluates a rule: the stack takes none.
+        rules: [
+            (Component::Prometheus, metrics_rules.verdicts),
+            (Component::Loki, log_rules.verdicts),
+        ]
+        .into_iter()
+        .filter(|(component, _)| enabled(*component, spec))
+        .flat_map(|(_, verdicts)| verdicts)
+        .collect(),
     })
 }
 
@@ -99,12 +115,30 @@ impl Parts {
     }
 }
 
+/// An operator that works in some namespaces sees no others, and not their labels.
+fn unselectable(spec: &MonitoringStackSpec, inputs: &Inputs) -> Option<Problem> {
+    let rules = spec.alerting.as_ref()?.rules.as_ref()?;
+    let selector = rules.namespaces.as_ref()?;
+    let by_name = selector.match_labels.is_empty() && selector.all != Some(true);
+    (!by_name && !inputs.operator.cluster_wide).then(|| {
+        Problem::new(
+            "spec.alerting.rules.namespaces",
+            "this operator works in some namespaces only (watchNamespaces): write their names",
+        )
+    })
+}
+
 /// Every component is on unless its `enabled` says otherwise.
 fn enabled(component: Component, spec: &MonitoringStackSpec) -> bool {
     match component {
         Component::Prometheus => spec.metrics.as_ref().and_then(|it| it.enabled),
+        // Alerts go to those outside, so the stack has none of its own.
+        Component::Alertmanager if alerting::external::is_used(spec) => Some(false),
         Component::Alertmanager => spec.alerting.as_ref().and_then(|it| it.enabled),
-        Component::Loki => spec.logs.as_ref().and_then(|it| it.enabled),
+        Component::Loki => spec.logs.as_ref().and_then(|it| match it.external {
+            Some(_) => Some(false),
+            None => it.enabled,
+        }),
         Component::Grafana => spec.dashboards.as_ref().and_then(|it| it.enabled),
         Component::Agent => spec.agent.as_ref().and_then(|it| it.enabled),
     }
@@ -134,5 +168,7 @@ fn check_name(name: &str) -> Result<(), Vec<Problem>> {
     Err(vec![Problem::new("metadata.name", message)])
 }
 
+#[cfg(test)]
+pub mod fixture;
 #[cfg(test)]
 mod tests;

@@ -11,7 +11,7 @@ use super::{
 use crate::api::{
     component::Component,
     defaults,
-    value::{Amounts, Resources, Scheduling, Storage},
+    value::{Amounts, ImageReference, ImageVersion, Resources, Scheduling, Storage},
 };
 
 /// The fields that every component's specification has.
@@ -19,9 +19,9 @@ pub struct Common<'a> {
     /// Which component.
     pub component: Component,
     /// `image`.
-    pub image: Option<&'a str>,
+    pub image: Option<&'a ImageReference>,
     /// `version`.
-    pub version: Option<&'a str>,
+    pub version: Option<&'a ImageVersion>,
     /// `replicas`.
     pub replicas: Option<i32>,
     /// `resources`.
@@ -35,7 +35,11 @@ pub struct Common<'a> {
 impl Common<'_> {
     /// The workload, or the first thing that is wrong with it.
     pub fn resolve(&self) -> Result<Workload, Problem> {
-        let (image, version) = image::resolve(self.component, self.image, self.version)?;
+        let (image, version) = image::resolve(
+            self.component,
+            self.image.map(|image| image.0.as_str()),
+            self.version.map(|version| version.0.as_str()),
+        )?;
         let scheduling = self.scheduling.cloned().unwrap_or_default();
         Ok(Workload {
             image,

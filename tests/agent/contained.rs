@@ -12,17 +12,18 @@ use super::{Killed, LOOPBACK, Running, args, body, get};
 const UNSHARE: [&str; 5] = ["--mount", "--pid", "--uts", "--fork", "--kill-child"];
 
 /// The agent as process 1 of its own process, mount and UTS namespaces.
-struct Contained {
-    folder: tempfile::TempDir,
+pub struct Contained {
+    pub folder: tempfile::TempDir,
     unshare: Killed,
     node: SocketAddr,
+    pub containers: SocketAddr,
     admin: SocketAddr,
 }
 
 impl Contained {
     /// Runs a shell script that ends in `exec $AGENT …` and has an empty folder `$DIR` to mount
     /// into; `None` where namespaces are refused.
-    fn start(script: &str) -> Option<Self> {
+    pub fn start(script: &str) -> Option<Self> {
         let trial = Command::new("unshare")
             .args(UNSHARE)
             .arg("true")
@@ -34,14 +35,14 @@ impl Contained {
         }
         let folder = tempfile::tempdir().unwrap();
         let free = || TcpListener::bind(LOOPBACK).unwrap().local_addr().unwrap();
-        let (node, admin) = (free(), free());
+        let (node, containers, admin) = (free(), free(), free());
         let child = Command::new("unshare")
             .args(UNSHARE)
             .args(["sh", "-euc", script])
             .env("DIR", folder.path())
             .env("AGENT", format!("{} agent", env!("CARGO_BIN_EXE_masthead")))
             .env("MASTHEAD_NODE_ADDRESS", node.to_string())
-            .env("MASTHEAD_CONTAINERS_ADDRESS", free().to_string())
+            .env("MASTHEAD_CONTAINERS_ADDRESS", containers.to_string())
             .env("MASTHEAD_ADMIN_ADDRESS", admin.to_string())
             .env("MASTHEAD_LOG", "warn")
             .spawn()
@@ -50,6 +51,7 @@ impl Contained {
             folder,
             unshare: Killed(child),
             node,
+            containers,
             admin,
         };
         let begin = Instant::now();

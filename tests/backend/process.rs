@@ -2,7 +2,7 @@
 
 use std::{
     env, fs,
-    net::{Ipv4Addr, TcpListener},
+    net::{Ipv4Addr, TcpListener, TcpStream},
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     time::Duration,
@@ -58,15 +58,55 @@ pub async fn prometheus(binary: &Path, folder: &TempDir) -> Process {
 
 /// Alertmanager on a folder with `alertmanager.yml`, once it is ready.
 pub async fn alertmanager(binary: &Path, folder: &TempDir) -> Process {
+    let alone = ["--cluster.listen-address=".to_owned()];
+    alertmanager_with(binary, folder, &alone).await
+}
+
+/// The same with these flags for its cluster.
+pub async fn alertmanager_with(binary: &Path, folder: &TempDir, flags: &[String]) -> Process {
     let port = free_port();
     let child = command(binary, folder)
         .arg("--config.file=alertmanager.yml")
         .arg("--storage.path=data")
-        .arg("--cluster.listen-address=")
+        .args(flags)
         .arg(format!("--web.listen-address=127.0.0.1:{port}"))
         .spawn()
         .unwrap();
     ready(Process { child, port }, folder).await
+}
+
+/// A mail server that takes mail from the user `masthead` with this password only; each mail is a
+/// line of JSON in `mails`. None where Python has no aiosmtpd.
+pub async fn smtp(folder: &TempDir, password: &str) -> Option<Process> {
+    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/backend/smtp.py");
+    // The one that Debian's packages are for.
+    let python = "/usr/bin/python3";
+    let has = Command::new(python)
+        .args(["-c", "import aiosmtpd"])
+        .output();
+    if !has.is_ok_and(|output| output.status.success()) {
+        assert!(
+            env::var_os("CI").is_none(),
+            "python3-aiosmtpd is needed in CI"
+        );
+        eprintln!("SKIPPED: no python3-aiosmtpd: hack/tools/install tools");
+        return None;
+    }
+    let port = free_port();
+    let child = command(Path::new(python), folder)
+        .args([script, &port.to_string(), password])
+        .stdout(fs::File::create(folder.path().join("mails")).unwrap())
+        .spawn()
+        .unwrap();
+    let process = Process { child, port };
+    for _ in 0..400 {
+        if TcpStream::connect((Ipv4Addr::LOCALHOST, port)).is_ok() {
+            return Some(process);
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    let log = fs::read_to_string(folder.path().join("log")).unwrap();
+    panic!("the mail server was not ready in 20 s:\n{log}");
 }
 
 /// The pod that a local process stands for.
@@ -88,7 +128,7 @@ fn command(binary: &Path, folder: &TempDir) -> Command {
     command
 }
 
-fn free_port() -> u16 {
+pub fn free_port() -> u16 {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
     listener.local_addr().unwrap().port()
 }

@@ -1,8 +1,11 @@
 //! Stacks whose configuration every binary of the last years understands.
 
 use masthead::{
-    api::component::Component,
-    resolve::model::{Receiver, ReceiverKind, Stack},
+    api::{
+        alerting::route::{Period, TimeInterval},
+        component::Component,
+    },
+    resolve::model::{HttpClient, Receiver, ReceiverKind, Stack, UrlSource, Webhook},
 };
 
 use crate::fixture;
@@ -28,9 +31,26 @@ pub fn with_a_receiver(stack: &Stack) -> Stack {
     if let Some(alertmanager) = &mut stack.alertmanager {
         alertmanager.receivers.push(Receiver {
             name: "hook".into(),
-            kind: ReceiverKind::Webhook {
-                url: "http://127.0.0.1:1/".into(),
-            },
+            send_resolved: true,
+            kind: ReceiverKind::Webhook(Webhook {
+                url: UrlSource::Plain("http://127.0.0.1:1/".into()),
+                client: HttpClient::default(),
+            }),
+        });
+    }
+    stack
+}
+
+/// The stack with a time zone that only a mistake of ours lets through.
+pub fn with_a_wrong_interval(stack: &Stack) -> Stack {
+    let mut stack = stack.clone();
+    if let Some(alertmanager) = &mut stack.alertmanager {
+        alertmanager.time_intervals.push(TimeInterval {
+            name: "never".into(),
+            periods: vec![Period {
+                location: Some("Mars/Olympus".into()),
+                ..Period::default()
+            }],
         });
     }
     stack

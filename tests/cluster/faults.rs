@@ -77,21 +77,7 @@ pub async fn an_operator_outside_the_cluster_reaches_pods_by_port_forward(cluste
         ])
         .spawn()
         .unwrap();
-    let labels = json!({"metrics": {"externalLabels": {"cluster": "outside"}}});
-    cluster.patch_stack(labels).await;
-    cluster
-        .until("loaded by an operator outside", is_ready)
-        .await;
-    let config = cluster
-        .ask("main-prometheus", "/api/v1/status/config")
-        .await
-        .unwrap();
-    assert!(
-        config["data"]["yaml"]
-            .as_str()
-            .unwrap()
-            .contains("cluster: outside")
-    );
+    cluster.load_label("outside").await;
     // SIGTERM, not SIGKILL: it gives the Lease back, so that the next one need not wait.
     let pid = outside.id().to_string();
     assert!(Command::new("kill").arg(&pid).status().unwrap().success());
@@ -148,21 +134,7 @@ pub async fn the_api_server_is_killed_under_it(cluster: &Cluster) {
     })
     .await;
     // A change made at once: the operator's watches are only just coming back.
-    let labels = json!({"metrics": {"externalLabels": {"cluster": "restarted"}}});
-    cluster.patch_stack(labels).await;
-    cluster
-        .until("ready after the API server's restart", is_ready)
-        .await;
-    let config = cluster
-        .ask("main-prometheus", "/api/v1/status/config")
-        .await
-        .unwrap();
-    assert!(
-        config["data"]["yaml"]
-            .as_str()
-            .unwrap()
-            .contains("cluster: restarted")
-    );
+    cluster.load_label("restarted").await;
 }
 
 pub async fn an_operator_that_is_killed_comes_back_and_changes_nothing(cluster: &Cluster) {

@@ -70,20 +70,7 @@ pub async fn drift_is_put_back(cluster: &Cluster) {
 
 pub async fn a_reloadable_field_rolls_nothing(cluster: &Cluster) {
     let before = cluster.pods().await;
-    cluster
-        .patch_stack(json!({"metrics": {"externalLabels": {"cluster": "tested"}}}))
-        .await;
-    cluster.until("an external label is loaded", is_ready).await;
-    let config = cluster
-        .ask("main-prometheus", "/api/v1/status/config")
-        .await
-        .unwrap();
-    assert!(
-        config["data"]["yaml"]
-            .as_str()
-            .unwrap()
-            .contains("cluster: tested")
-    );
+    cluster.load_label("tested").await;
     assert_eq!(
         cluster.pods().await,
         before,

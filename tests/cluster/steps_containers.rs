@@ -12,24 +12,37 @@ use serde_json::json;
 use crate::support::{Cluster, NAMESPACE, STACK, eventually};
 
 const LOAD: &str = "masthead-load";
-/// The kubelet tells figures that may be this old.
-const KUBELET_AGE: Duration = Duration::from_secs(20);
 
 /// Samples by name and sorted labels; empty labels are none.
-type Samples = BTreeMap<(String, BTreeMap<String, String>), f64>;
+type Samples = BTreeMap<(String, BTreeMap<String, String>), Sample>;
 
-/// Every series that the kubelet has of pods and containers is there, with equal labels, and its
-/// value lies between two of the kubelet's, or near them where it goes up and down.
+/// A value, and when it was read where that is told, in milliseconds since 1970.
+#[derive(Clone, Copy)]
+struct Sample(f64, Option<f64>);
+
+/// Every series that the kubelet has of pods and containers is there, with equal labels. What only
+/// grows lies between two of the kubelet's figures, of which one was read before ours and the other
+/// after: the kubelet says when it read, so no busy machine changes that.
 pub async fn containers_are_told_as_the_kubelet_tells_them(cluster: &Cluster) {
     start_load(cluster).await;
     let mut wrong = Vec::new();
-    // A container that starts or ends in between shows on one side only.
+    // The API server may not have told yet of a container that has just started.
     for _ in 0..4 {
         let before = parse(&kubelet(cluster).await);
-        tokio::time::sleep(KUBELET_AGE).await;
         let ours = parse(&agent(cluster).await);
-        tokio::time::sleep(KUBELET_AGE).await;
-        let after = parse(&kubelet(cluster).await);
+        let read = jiff::Timestamp::now().as_millisecond() as f64;
+        let after = eventually("the kubelet has read after the agent", || async {
+            let after = parse(&kubelet(cluster).await);
+            let is_later = |series| match after.get(series) {
+                Some(Sample(_, time)) => time.is_none_or(|time| time > read),
+                None => true,
+            };
+            let of_pods = before
+                .keys()
+                .filter(|(_, labels)| labels.contains_key("pod"));
+            of_pods.clone().all(is_later).then_some(after.clone())
+        })
+        .await;
         wrong = differences(&before, &ours, &after);
         if wrong.is_empty() {
             return;
@@ -45,20 +58,36 @@ pub async fn a_known_load_shows_its_figures(cluster: &Cluster) {
             let is = |label: &str, value: &str| labels.get(label).is_some_and(|it| it == value);
             known == name && is("pod", "load") && is("container", container)
         });
-        found.map(|(_, value)| *value)
+        found.map(|(_, Sample(value, _))| *value)
     };
-    let usage =
-        |samples: &Samples| value(samples, "container_cpu_usage_seconds_total", "burn").unwrap();
-    let (from, begin) = (parse(&agent(cluster).await), tokio::time::Instant::now());
+    let from = parse(&agent(cluster).await);
     tokio::time::sleep(Duration::from_secs(20)).await;
     let to = parse(&agent(cluster).await);
-    let cores = (usage(&to) - usage(&from)) / begin.elapsed().as_secs_f64();
-    assert!((cores - 0.3).abs() < 0.05, "{cores} cores instead of 0.3");
-
-    let mib = value(&to, "container_memory_working_set_bytes", "hold").unwrap() / 1_048_576.0;
-    assert!((64.0..80.0).contains(&mib), "{mib} MiB instead of 64");
+    let grown = |name| value(&to, name, "burn").unwrap() - value(&from, name, "burn").unwrap();
+    // Of each period of 100 ms it may burn 30: it did in those in which it was throttled, and on a
+    // machine that is busy with others it came to less in the rest.
+    let burnt = grown("container_cpu_usage_seconds_total");
+    let periods = grown("container_cpu_cfs_periods_total");
+    let throttled = grown("container_cpu_cfs_throttled_periods_total");
+    eprintln!("{burnt} s burnt in {periods} periods, of which {throttled} throttled");
+    assert!(periods > 0.0, "it never ran");
+    assert!(
+        burnt > 0.03 * throttled * 0.85 - 0.1,
+        "{burnt} s in {throttled} periods"
+    );
+    assert!(
+        burnt < 0.03 * periods * 1.15 + 0.1,
+        "{burnt} s in {periods} periods"
+    );
     let quota = value(&to, "container_spec_cpu_quota", "burn");
     assert_eq!(quota, Some(30_000.0));
+
+    eventually("64 MiB are held", || async {
+        let now = parse(&agent(cluster).await);
+        let bytes = value(&now, "container_memory_working_set_bytes", "hold")?;
+        (64.0..80.0).contains(&(bytes / 1_048_576.0)).then_some(())
+    })
+    .await;
 
     let counted = |samples: &Samples, name| value(samples, name, "killed");
     eventually("a kill is counted, and stays over the restart", || async {
@@ -159,8 +188,11 @@ fn parse(text: &str) -> Samples {
             let (name, value) = line.split_once(' ')?;
             ((name.to_owned(), BTreeMap::new()), value)
         };
+        let mut words = rest.split(' ');
+        let value = words.next()?.parse().ok()?;
         // The kubelet adds its time.
-        Some((series, rest.split(' ').next()?.parse().ok()?))
+        let time = words.next().and_then(|time| time.parse().ok());
+        Some((series, Sample(value, time)))
     };
     text.lines()
         .filter(|line| !line.starts_with('#'))
@@ -205,12 +237,13 @@ const OTHERWISE: [&str; 16] = [
 fn differences(before: &Samples, ours: &Samples, after: &Samples) -> Vec<String> {
     let mut wrong = Vec::new();
     let mut compared = 0;
-    for ((name, labels), first) in before {
+    for ((name, labels), Sample(first, _)) in before {
         let told = name.starts_with("container_")
             && labels.contains_key("pod")
             && !OTHERWISE.iter().any(|prefix| name.starts_with(prefix));
         // It has ended meanwhile.
-        let Some(last) = after.get(&(name.clone(), labels.clone())).filter(|_| told) else {
+        let Some(Sample(last, _)) = after.get(&(name.clone(), labels.clone())).filter(|_| told)
+        else {
             continue;
         };
         let mut labels = labels.clone();
@@ -226,7 +259,7 @@ fn differences(before: &Samples, ours: &Samples, after: &Samples) -> Vec<String>
             continue;
         }
         compared += 1;
-        let Some(value) = ours.get(&(name.clone(), labels.clone())) else {
+        let Some(Sample(value, _)) = ours.get(&(name.clone(), labels.clone())) else {
             wrong.push(format!("{name}{labels:?} is missing"));
             continue;
         };
@@ -247,22 +280,24 @@ fn has_reason(name: &str, labels: &BTreeMap<String, String>) -> bool {
         "container_processes" => true,
         // The kubelet of 1.20 tells 0 for a pod, ours what its containers' are in sum.
         "container_memory_failures_total" => is_pod && labels["scope"] == "hierarchy",
+        _ if name.starts_with("container_fs_") => is_pod,
         _ => false,
     }
 }
 
+/// Whether a value lies between two; what goes up and down may have been elsewhere in between, and
+/// is held against an error in unit or meaning only.
 fn near(name: &str, first: f64, value: f64, last: f64) -> bool {
     let (low, high) = (first.min(last), first.max(last));
     let slack = match name {
         // The moment of a scrape is not the kubelet's.
-        "container_last_seen" => 60.0,
+        "container_last_seen" => 600.0,
         // From when the runtime says it started; the kubelet has when it saw the group.
-        "container_start_time_seconds" => 3.0,
-        _ if name.starts_with("container_spec_cpu_shares") => 0.0,
+        "container_start_time_seconds" => 5.0,
         _ if name.ends_with("_total") || name.starts_with("container_spec_") => 0.0,
         // Go's collector and the page cache move these.
-        _ if name.starts_with("container_memory_") => f64::max(8_388_608.0, 0.25 * high),
-        "container_threads" | "container_processes" => 4.0,
+        _ if name.starts_with("container_memory_") => f64::max(33_554_432.0, high),
+        "container_threads" | "container_processes" => 16.0,
         _ => 0.0,
     };
     (low - slack..=high + slack).contains(&value)

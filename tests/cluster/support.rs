@@ -53,6 +53,18 @@ impl Cluster {
             .unwrap()
     }
 
+    /// Gives the stack an external label, and asks Prometheus itself whether it runs with it once
+    /// the status says so.
+    pub async fn load_label(&self, cluster: &str) {
+        let labels = serde_json::json!({"metrics": {"externalLabels": {"cluster": cluster}}});
+        self.patch_stack(labels).await;
+        self.until(&format!("the label {cluster} is loaded"), is_ready)
+            .await;
+        let config = self.ask("main-prometheus", "/api/v1/status/config").await;
+        let config = config.unwrap()["data"]["yaml"].to_string();
+        assert!(config.contains(&format!("cluster: {cluster}")), "{config}");
+    }
+
     /// The pods of the stack: name to uid.
     pub async fn pods(&self) -> BTreeMap<String, String> {
         let labels =

@@ -1,6 +1,6 @@
 //! What the scenarios share: stacks, their rendered objects, and an operator's context.
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use clap::Parser;
 use kube::{
@@ -22,6 +22,7 @@ use masthead::{
         metrics::Metrics,
         publish::Living,
         reconcile,
+        unclaimed::Reaches,
     },
     render::{self, objects::Object},
     resolve::{self, model::Stack},
@@ -73,8 +74,15 @@ impl Bench {
     pub async fn rendered(&self, stack: &MonitoringStack) -> (Stack, Vec<Object>) {
         let context = self.context();
         let (client, discovery) = (&context.client, &context.discovery);
-        let inputs =
-            dereference::dereference(client, discovery, &context.operator, stack, vec![]).await;
+        let inputs = dereference::dereference(
+            client,
+            discovery,
+            &context.operator,
+            stack,
+            vec![],
+            BTreeMap::new(),
+        )
+        .await;
         let resolution = resolve::resolve(stack, &inputs.unwrap()).unwrap();
         let objects = render::render(&resolution.stack).into_ordered();
         (resolution.stack, objects)
@@ -142,6 +150,7 @@ pub async fn reconcile_among(
         context,
         living: Living(stacks),
         rules,
+        reaches: Reaches::default(),
     });
     let started = std::time::Instant::now();
     Box::pin(reconcile::reconcile(Arc::new(stack), scope))

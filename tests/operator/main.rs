@@ -10,11 +10,16 @@
 #[path = "../support/apiserver.rs"]
 mod apiserver;
 mod bench;
+mod crd_server;
+mod crds;
 mod kill;
 mod lease;
 mod objects;
+#[path = "../support/processes.rs"]
+mod processes;
 mod rights;
 mod rules;
+mod selection;
 mod status;
 mod volumes;
 mod whole;
@@ -40,6 +45,10 @@ async fn objects_are_applied_put_back_and_pruned_and_nothing_else_is_touched() {
     status::a_stack_that_went_while_it_was_looked_at_is_forgotten(&bench).await;
     status::the_status_of_a_stack_that_went_meanwhile_is_no_failure(&bench).await;
     volumes::volumes_grow_where_their_class_allows_it(&bench).await;
+    Box::pin(volumes::volumes_go_with_their_stack_only_where_it_says_so(
+        &bench,
+    ))
+    .await;
     Box::pin(kill::a_first_reconcile_killed_anywhere_is_finished_by_the_next(&bench)).await;
 }
 
@@ -51,5 +60,6 @@ async fn the_operator_runs_with_the_rights_of_the_chart_and_rests_when_nothing_c
     let bench = Bench::new(server).await;
     lease::one_of_two_acts_and_the_other_takes_over(&bench).await;
     whole::a_stack_runs_its_course(&bench).await;
+    whole::a_crowd_of_stacks_is_served_in_turn(&bench).await;
     whole::a_stack_in_a_watched_namespace_needs_no_right_in_the_cluster(&bench).await;
 }

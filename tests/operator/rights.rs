@@ -35,7 +35,9 @@ pub async fn namespaced(client: &Client, home: &str, namespaces: &[&str]) {
     };
     let of_cluster = |rule: &Value| {
         let resources = rule["resources"].to_string();
-        resources.contains("clusterrolebindings") || resources.contains("storageclasses")
+        ["clusterrolebindings", "namespaces", "storageclasses"]
+            .iter()
+            .any(|plural| resources.contains(plural))
     };
     let mut rules = role("ClusterRole", "masthead-operator");
     rules.retain(|rule| !of_cluster(rule));

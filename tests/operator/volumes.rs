@@ -21,19 +21,59 @@ pub async fn volumes_grow_where_their_class_allows_it(bench: &Bench) {
         let api: Api<StorageClass> = Api::all(bench.client.clone());
         api.create(&PostParams::default(), &class).await.unwrap();
     }
-    let problem = scenario(bench, "grows", "elastic", "2Gi", "2Gi").await;
+    let problem = Box::pin(scenario(bench, "grows", "elastic", "2Gi", "2Gi")).await;
     assert_eq!(problem, None);
-    let problem = scenario(bench, "cannot-grow", "fixed", "2Gi", "1Gi")
+    let problem = Box::pin(scenario(bench, "cannot-grow", "fixed", "2Gi", "1Gi"))
         .await
         .unwrap();
     assert!(
         problem.contains("StorageClass fixed does not allow expansion"),
         "{problem}"
     );
-    let problem = scenario(bench, "shrinks", "elastic", "500Mi", "1Gi")
+    let problem = Box::pin(scenario(bench, "shrinks", "elastic", "500Mi", "1Gi"))
         .await
         .unwrap();
     assert!(problem.contains("never shrinks"), "{problem}");
+}
+
+/// On this old server too, which knows no policy for the claims of a StatefulSet.
+pub async fn volumes_go_with_their_stack_only_where_it_says_so(bench: &Bench) {
+    let spec = |fate: &str| json!({"metrics": {"storage": {"whenDeleted": fate}}});
+    let stack = bench.stack("owned-volumes", spec("Delete")).await;
+    let (model, objects) = bench.rendered(&stack).await;
+    let context = bench.context();
+    let claims: Api<PersistentVolumeClaim> = Api::namespaced(bench.client.clone(), "owned-volumes");
+    let sts = &find(&objects, "StatefulSet", "main-prometheus").body;
+    bound_claim(&claims, &sts["spec"]["selector"]["matchLabels"], "elastic").await;
+    let other = json!({"metadata": {"ownerReferences": [
+        {"apiVersion": "v1", "kind": "ConfigMap", "name": "somebody", "uid": "1"},
+    ]}});
+    let params = PatchParams::default();
+    claims
+        .patch(CLAIM, &params, &Patch::Strategic(other))
+        .await
+        .unwrap();
+    let owners = async || {
+        let owners = claims.get(CLAIM).await.unwrap().metadata.owner_references;
+        owners
+            .into_iter()
+            .flatten()
+            .map(|owner| owner.kind)
+            .collect::<Vec<_>>()
+    };
+
+    Box::pin(converge(&context, &model, &objects)).await;
+    let mut both = owners().await;
+    both.sort();
+    assert_eq!(both, ["ConfigMap", "MonitoringStack"]);
+    let again = Box::pin(converge(&context, &model, &objects)).await;
+    assert_eq!((again.writes, again.skipped), (0, vec![]));
+
+    let mut stack = stack;
+    stack.spec = serde_json::from_value(spec("Retain")).unwrap();
+    let (model, objects) = bench.rendered(&stack).await;
+    Box::pin(converge(&context, &model, &objects)).await;
+    assert_eq!(owners().await, ["ConfigMap"]);
 }
 
 /// Gives a stack of 1Gi another size and tells the problem; the claim must have `becomes` then.
@@ -47,19 +87,19 @@ async fn scenario(
     let spec =
         |size: &str| json!({"metrics": {"storage": {"size": size, "storageClassName": class}}});
     let stack = bench.stack(namespace, spec("1Gi")).await;
-    let (model, objects) = bench.rendered(&stack).await;
+    let (model, objects) = Box::pin(bench.rendered(&stack)).await;
     let context = bench.context();
-    converge(&context, &model, &objects).await;
+    Box::pin(converge(&context, &model, &objects)).await;
     let claims: Api<PersistentVolumeClaim> = Api::namespaced(bench.client.clone(), namespace);
     let sts = &find(&objects, "StatefulSet", "main-prometheus").body;
     bound_claim(&claims, &sts["spec"]["selector"]["matchLabels"], class).await;
 
     let mut stack = stack;
     stack.spec = serde_json::from_value(spec(size)).unwrap();
-    let (model, objects) = bench.rendered(&stack).await;
-    converge(&context, &model, &objects).await;
+    let (model, objects) = Box::pin(bench.rendered(&stack)).await;
+    Box::pin(converge(&context, &model, &objects)).await;
     // The second time there is nothing left to write, whether it grew or not.
-    let applied = converge(&context, &model, &objects).await;
+    let applied = Box::pin(converge(&context, &model, &objects)).await;
     assert_eq!(applied.writes, 0, "{namespace}");
     let claim = claims.get(CLAIM).await.unwrap();
     let requests = claim.spec.unwrap().resources.unwrap().requests.unwrap();

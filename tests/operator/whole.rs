@@ -1,13 +1,17 @@
 //! The whole operator, with the rights that the chart gives it and no others.
 
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 
 use k8s_openapi::{
-    api::{apps::v1::StatefulSet, coordination::v1::Lease, rbac::v1::ClusterRoleBinding},
+    api::{
+        apps::v1::StatefulSet,
+        coordination::v1::Lease,
+        rbac::v1::{ClusterRoleBinding, RoleBinding},
+    },
     apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition,
 };
 use kube::{
-    Api,
+    Api, ResourceExt,
     api::{ApiResource, DeleteParams, DynamicObject, ListParams, Patch, PatchParams, PostParams},
 };
 use masthead::{
@@ -20,7 +24,7 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     apiserver::{ApiServer, OPERATOR, TENANT, eventually},
     bench::{Bench, args},
-    rights, rules,
+    rights, rules, selection,
 };
 
 /// Where the chart installs the operator.
@@ -66,9 +70,12 @@ pub async fn a_stack_runs_its_course(bench: &Bench) {
     )
     .await;
     a_stack_becomes_objects_and_a_status(bench, NAMESPACE).await;
-    rules::a_rule_reaches_prometheus_files_within_a_second(bench, NAMESPACE).await;
+    rules::a_rule_reaches_prometheus_files(bench, NAMESPACE).await;
     rules::a_rule_that_no_stack_takes_says_so(bench).await;
+    selection::rules_elsewhere_are_taken_when_they_are_selected(bench, NAMESPACE).await;
+    selection::default_rules_are_made_put_back_and_taken_away(bench, NAMESPACE).await;
     rules::two_stacks_say_each_its_own_on_one_rule(bench, NAMESPACE).await;
+    a_stack_may_read_the_namespaces_that_it_scrapes(bench).await;
     a_stack_that_cannot_be_read_does_not_disturb_the_others(bench).await;
     a_stack_that_goes_leaves_nothing_behind_in_the_cluster(bench).await;
 
@@ -78,6 +85,44 @@ pub async fn a_stack_runs_its_course(bench: &Bench) {
     let lease = leases.get("masthead").await.unwrap().spec.unwrap();
     assert_eq!(lease.holder_identity, None, "it is given back");
     nothing_was_refused(&bench.server, OPERATOR);
+}
+
+/// More stacks than are looked at together, none of which gets ready: each has its turn before
+/// another has its third.
+pub async fn a_crowd_of_stacks_is_served_in_turn(bench: &Bench) {
+    const CROWD: usize = 12;
+    bench.server.namespace("crowd").await;
+    for number in 0..CROWD {
+        bench
+            .another("crowd", &format!("s{number}"), json!({}))
+            .await;
+    }
+    let before = bench.server.requests().len();
+    let stop = CancellationToken::new();
+    let (client, token) = (bench.server.client(OPERATOR), stop.clone());
+    let flags = args(&["--watch-namespaces=crowd"]);
+    let operator = tokio::spawn(controller::run_with(flags, client, TIMING, token));
+    let stacks: Api<MonitoringStack> = Api::namespaced(bench.client.clone(), "crowd");
+    eventually("every stack of the crowd has a status", async || {
+        let all = stacks.list(&ListParams::default()).await.unwrap();
+        all.items.iter().all(|stack| stack.status.is_some())
+    })
+    .await;
+    stop.cancel();
+    operator.await.unwrap().unwrap();
+    let mut looks = BTreeMap::new();
+    for request in bench.server.requests().split_off(before) {
+        if request.user == OPERATOR
+            && (request.verb.as_str(), request.resource.as_str()) == ("get", "monitoringstacks")
+        {
+            let count = looks.entry(request.name).or_insert(0);
+            *count += 1;
+            if *count == 3 {
+                break;
+            }
+        }
+    }
+    assert_eq!(looks.len(), CROWD, "{looks:?}");
 }
 
 /// The same in namespaces: a role in each, and nothing in the cluster.
@@ -108,7 +153,9 @@ fn nothing_was_refused(server: &ApiServer, user: &str) {
 }
 
 async fn a_stack_becomes_objects_and_a_status(bench: &Bench, namespace: &str) {
-    bench.stack(namespace, json!({})).await;
+    // An amount may be a plain number, on this old server too.
+    let spec = json!({"metrics": {"resources": {"limits": {"cpu": 2}}}});
+    bench.stack(namespace, spec).await;
     has_objects_and_a_status(bench, namespace).await;
 }
 
@@ -171,16 +218,58 @@ async fn a_stack_that_cannot_be_read_does_not_disturb_the_others(bench: &Bench) 
     .await;
 }
 
+/// What a stack in [`NAMESPACE`] has outside of it.
+fn far() -> ListParams {
+    let labels = format!("masthead.dev/stack-uid,masthead.dev/stack-namespace={NAMESPACE}");
+    ListParams::default().labels(&labels)
+}
+
+async fn a_stack_may_read_the_namespaces_that_it_scrapes(bench: &Bench) {
+    let stacks: Api<MonitoringStack> = Api::namespaced(bench.client.clone(), NAMESPACE);
+    let bindings: Api<RoleBinding> = Api::all(bench.client.clone());
+    let scrape = async |discovery: serde_json::Value| {
+        let change = Patch::Merge(json!({"spec": {"discovery": discovery}}));
+        let params = PatchParams::default();
+        stacks.patch("main", &params, &change).await.unwrap();
+    };
+    let bound = async || {
+        let found = bindings.list(&far()).await.unwrap();
+        found
+            .iter()
+            .filter_map(ResourceExt::namespace)
+            .collect::<Vec<_>>()
+    };
+    bench.server.namespace("scraped").await;
+    bench.server.namespace("other").await;
+    scrape(json!({"namespaces": {"names": ["scraped", "nowhere"]}})).await;
+    eventually("the namespace that is there is bound", async || {
+        bound().await == ["scraped"]
+    })
+    .await;
+    eventually("the other is named", async || {
+        let status = stacks.get("main").await.unwrap().status.unwrap();
+        let problem = "spec.discovery.namespaces.names[1]";
+        status.problems.iter().any(|it| it.field == problem)
+    })
+    .await;
+    scrape(json!({"namespaces": {"names": ["other"]}})).await;
+    eventually("what is not scraped any more is not read", async || {
+        bound().await == ["other"]
+    })
+    .await;
+}
+
 async fn a_stack_that_goes_leaves_nothing_behind_in_the_cluster(bench: &Bench) {
-    let bindings: Api<ClusterRoleBinding> = Api::all(bench.client.clone());
-    let ours = format!("masthead.dev/stack-uid,masthead.dev/stack-namespace={NAMESPACE}");
-    let ours = ListParams::default().labels(&ours);
-    assert!(!bindings.list(&ours).await.unwrap().items.is_empty());
+    let cluster: Api<ClusterRoleBinding> = Api::all(bench.client.clone());
+    let namespaces: Api<RoleBinding> = Api::all(bench.client.clone());
+    assert!(!cluster.list(&far()).await.unwrap().items.is_empty());
+    assert!(!namespaces.list(&far()).await.unwrap().items.is_empty());
     let resource = ApiResource::erase::<MonitoringStack>(&());
     let api = live::api(&bench.client, &resource, Some(NAMESPACE));
     api.delete("main", &DeleteParams::default()).await.unwrap();
     eventually("its bindings are swept", async || {
-        bindings.list(&ours).await.unwrap().items.is_empty()
+        cluster.list(&far()).await.unwrap().items.is_empty()
+            && namespaces.list(&far()).await.unwrap().items.is_empty()
     })
     .await;
 }

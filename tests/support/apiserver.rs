@@ -4,11 +4,9 @@
 //! that `hack/tools` fills. Where there is none, the test says so and passes, except in CI.
 
 use std::{
-    env, fs,
+    fs,
     io::{BufRead, BufReader},
-    net::TcpListener,
-    path::{Path, PathBuf},
-    process::{Child, Command, Stdio},
+    process::{Command, Stdio},
     sync::{
         Arc,
         atomic::{AtomicUsize, Ordering},
@@ -28,7 +26,8 @@ use kube::{
 };
 use masthead::api::{rule::AlertRule, stack::MonitoringStack};
 use serde_json::Value;
-use tempfile::TempDir;
+
+use crate::processes::{self, PATIENCE, Processes};
 
 /// The user that may do everything.
 pub const ADMIN: &str = "admin";
@@ -37,8 +36,6 @@ pub const OPERATOR: &str = "operator";
 
 /// Another one.
 pub const TENANT: &str = "tenant";
-
-const PATIENCE: Duration = Duration::from_mins(1);
 
 const AUDIT_POLICY: &str = "\
 apiVersion: audit.k8s.io/v1
@@ -50,8 +47,7 @@ rules: [{level: Metadata}]
 /// A running API server; it ends with its owner, or with the process that owns it.
 pub struct ApiServer {
     url: String,
-    folder: TempDir,
-    processes: Vec<Child>,
+    processes: Processes,
 }
 
 /// One request, as the audit log has it.
@@ -94,27 +90,21 @@ impl Audited {
 impl ApiServer {
     /// Starts one and waits for it; none where the programs are missing.
     pub async fn start() -> Option<Self> {
-        let Some(assets) = assets() else {
-            assert!(
-                env::var_os("CI").is_none(),
-                "no etcd and kube-apiserver: run hack/tools/install or set KUBEBUILDER_ASSETS"
-            );
-            eprintln!("SKIPPED: no etcd and kube-apiserver; set KUBEBUILDER_ASSETS");
-            return None;
-        };
-        let folder = tempfile::tempdir().unwrap();
-        let [etcd_port, peer_port, port] = free_ports();
-        let etcd = format!("http://127.0.0.1:{etcd_port}");
+        let assets =
+            processes::assets("KUBEBUILDER_ASSETS", "kubernetes-1.20.2", "kube-apiserver")?;
+        let [etcd, peer, address] = processes::free_addresses();
         let mut server = Self {
-            url: format!("https://127.0.0.1:{port}"),
-            processes: vec![],
-            folder,
+            url: format!("https://{address}"),
+            processes: Processes::new(),
         };
         server.write_files();
-        server.spawn(&assets.join("etcd"), &server.etcd_flags(&etcd, peer_port));
-        let flags = server.apiserver_flags(&etcd, port);
-        server.spawn(&assets.join("kube-apiserver"), &flags);
-        server.wait_until_ready().await;
+        let programs = &mut server.processes;
+        programs.spawn(&assets.join("etcd"), &processes::etcd_flags(&etcd, &peer));
+        programs.spawn(&assets.join("kube-apiserver"), &flags(&etcd, &address));
+        let client = server.client(ADMIN);
+        let request = || Request::get("/readyz").body(vec![]).unwrap();
+        let ready = async || client.request_text(request()).await;
+        server.processes.until_ready(ready).await;
         Some(server)
     }
 
@@ -178,7 +168,7 @@ impl ApiServer {
 
     /// The requests so far, in the order they ended.
     pub fn requests(&self) -> Vec<Audited> {
-        let Ok(file) = fs::File::open(self.path("audit.log")) else {
+        let Ok(file) = fs::File::open(self.processes.path("audit.log")) else {
             return vec![];
         };
         let lines = BufReader::new(file).lines().map_while(Result::ok);
@@ -204,98 +194,46 @@ impl ApiServer {
         config
     }
 
-    fn path(&self, name: &str) -> PathBuf {
-        self.folder.path().join(name)
-    }
-
-    fn spawn(&mut self, program: &Path, flags: &[String]) {
-        let log = self.path(&format!("{}.log", self.processes.len()));
-        let log = fs::File::create(log).unwrap();
-        // The kernel ends it when the test's thread ends, however that happens.
-        let child = Command::new("setpriv")
-            .args(["--pdeathsig", "KILL"])
-            .arg(program)
-            .args(flags)
-            .stdin(Stdio::null())
-            .stdout(log.try_clone().unwrap())
-            .stderr(log)
-            .spawn()
-            .unwrap();
-        self.processes.push(child);
-    }
-
     fn write_files(&self) {
         let tokens = format!(
             "{ADMIN},{ADMIN},1,system:masters\n{OPERATOR},{OPERATOR},2\n{TENANT},{TENANT},3\n"
         );
-        fs::write(self.path("tokens.csv"), tokens).unwrap();
-        fs::write(self.path("audit.yaml"), AUDIT_POLICY).unwrap();
+        self.processes.write("tokens.csv", &tokens);
+        self.processes.write("audit.yaml", AUDIT_POLICY);
         let made = Command::new("openssl")
             .args(["genrsa", "-out"])
-            .arg(self.path("sa.key"))
+            .arg(self.processes.path("sa.key"))
             .arg("2048")
             .stderr(Stdio::null())
             .status()
             .unwrap();
         assert!(made.success(), "openssl genrsa");
     }
-
-    fn etcd_flags(&self, client: &str, peer_port: u16) -> Vec<String> {
-        let peer = format!("http://127.0.0.1:{peer_port}");
-        vec![
-            format!("--data-dir={}", self.path("etcd").display()),
-            format!("--listen-client-urls={client}"),
-            format!("--advertise-client-urls={client}"),
-            format!("--listen-peer-urls={peer}"),
-            format!("--initial-advertise-peer-urls={peer}"),
-            format!("--initial-cluster=default={peer}"),
-        ]
-    }
-
-    fn apiserver_flags(&self, etcd: &str, port: u16) -> Vec<String> {
-        let path = |name: &str| self.path(name).display().to_string();
-        vec![
-            format!("--etcd-servers={etcd}"),
-            "--bind-address=127.0.0.1".into(),
-            format!("--secure-port={port}"),
-            format!("--cert-dir={}", path("certs")),
-            format!("--token-auth-file={}", path("tokens.csv")),
-            "--authorization-mode=RBAC".into(),
-            // Nothing here makes service accounts for namespaces.
-            "--disable-admission-plugins=ServiceAccount".into(),
-            "--service-account-issuer=https://kubernetes.default.svc".into(),
-            format!("--service-account-key-file={}", path("sa.key")),
-            format!("--service-account-signing-key-file={}", path("sa.key")),
-            "--service-cluster-ip-range=10.96.0.0/16".into(),
-            format!("--audit-policy-file={}", path("audit.yaml")),
-            format!("--audit-log-path={}", path("audit.log")),
-        ]
-    }
-
-    async fn wait_until_ready(&mut self) {
-        let client = self.client(ADMIN);
-        let deadline = Instant::now() + PATIENCE;
-        while let Err(error) = ready(&client).await {
-            for (number, process) in self.processes.iter_mut().enumerate() {
-                if let Some(status) = process.try_wait().unwrap() {
-                    let log = self.folder.path().join(format!("{number}.log"));
-                    panic!("{status}: {}", fs::read_to_string(log).unwrap());
-                }
-            }
-            assert!(Instant::now() < deadline, "not ready: {error}");
-            tokio::time::sleep(Duration::from_millis(100)).await;
-        }
-    }
 }
 
-impl Drop for ApiServer {
-    fn drop(&mut self) {
-        for process in self.processes.iter_mut().rev() {
-            // It may have ended by itself; the folder goes next either way.
-            process.kill().ok();
-            process.wait().ok();
-        }
-    }
+/// Every file is in the folder it runs in.
+fn flags(etcd: &str, address: &str) -> Vec<String> {
+    let (host, port) = address.split_once(':').unwrap();
+    let mut flags = vec![
+        format!("--etcd-servers=http://{etcd}"),
+        format!("--bind-address={host}"),
+        format!("--secure-port={port}"),
+    ];
+    let fixed = [
+        "--cert-dir=certs",
+        "--token-auth-file=tokens.csv",
+        "--authorization-mode=RBAC",
+        // Nothing here makes service accounts for namespaces.
+        "--disable-admission-plugins=ServiceAccount",
+        "--service-account-issuer=https://kubernetes.default.svc",
+        "--service-account-key-file=sa.key",
+        "--service-account-signing-key-file=sa.key",
+        "--service-cluster-ip-range=10.96.0.0/16",
+        "--audit-policy-file=audit.yaml",
+        "--audit-log-path=audit.log",
+    ];
+    flags.extend(fixed.map(str::to_owned));
+    flags
 }
 
 /// Waits until something holds.
@@ -305,30 +243,4 @@ pub async fn eventually(what: &str, holds: impl AsyncFn() -> bool) {
         assert!(Instant::now() < deadline, "never came true: {what}");
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
-}
-
-async fn ready(client: &Client) -> kube::Result<String> {
-    let request = Request::get("/readyz").body(vec![]).unwrap();
-    client.request_text(request).await
-}
-
-fn assets() -> Option<PathBuf> {
-    let folder = env::var_os("KUBEBUILDER_ASSETS").map_or_else(
-        || {
-            let cache = env::var_os("MASTHEAD_CACHE").map_or_else(
-                || PathBuf::from(env::var_os("HOME").unwrap_or_default()).join(".cache/masthead"),
-                PathBuf::from,
-            );
-            cache.join("kubernetes-1.20.2")
-        },
-        PathBuf::from,
-    );
-    let has = |name: &str| folder.join(name).exists();
-    (has("etcd") && has("kube-apiserver")).then_some(folder)
-}
-
-/// Ports that were free a moment ago, all different.
-fn free_ports() -> [u16; 3] {
-    let listeners = [(); 3].map(|()| TcpListener::bind("127.0.0.1:0").unwrap());
-    listeners.map(|listener| listener.local_addr().unwrap().port())
 }

@@ -1,19 +1,35 @@
 //! Resolved stacks to render, and what they are made of.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
+
+#[path = "notify.rs"]
+pub mod notify;
 
 use masthead::{
     api::{
-        agent_config::{AgentConfig, ContainersConfig, NodeConfig, PodsConfig},
-        alerting::{Route, Severity},
+        agent_config::{
+            AgentConfig, ContainersConfig, Encoding, FileLogsConfig, JournalConfig, LogsConfig,
+            NodeConfig, Pattern, PodLogsConfig, PodMatch, PodMultiline, PodsConfig, PostgresConfig,
+            PostgresDiscovery, PostgresLogin, PostgresQuery, PostgresTarget, RateLimit, SslMode,
+            StageConfig, ValueKind,
+        },
+        alerting::{Links, Severity},
         component::Component,
+        default_rules::DefaultRulesSpec,
         defaults,
-        rule::{AnnotationText, LabelText, RuleEntry},
+        rule::{AnnotationText, Engine, LabelText, RuleEntry},
         value::{Duration, TaintEffect, Toleration, TolerationOperator, WhenDeleted},
     },
-    resolve::model::{
-        Agent, Alertmanager, ContainerResources, Grafana, Loki, Operator, Prometheus, Receiver,
-        ReceiverKind, RemoteWrite, RuleFile, SecretValue, Server, Stack, Version, Volume, Workload,
+    resolve::{
+        model::{
+            Agent, Alertmanager, ContainerResources, Discovery, ExternalLoki, Grafana, Loki,
+            Namespaces, Operator, Placed, Prometheus, RemoteWrite, RuleFiles, SecretValue, Server,
+            Stack, Version, Volume, Workload,
+        },
+        rules,
     },
 };
 
@@ -29,24 +45,31 @@ pub fn minimal() -> Stack {
             role_prefix: "masthead".into(),
             cluster_domain: "cluster.local".into(),
             cluster_wide: true,
+            host_logs: Some("/var/log".into()),
         },
         server: Server {
             policy_v1: true,
             endpoint_slices: true,
-            claim_retention: true,
         },
         prometheus: Some(prometheus()),
         alertmanager: Some(Alertmanager {
             workload: workload(Component::Alertmanager),
             receivers: Vec::new(),
             routes: Vec::new(),
+            time_intervals: Vec::new(),
+            inhibit_warnings: true,
+            inhibit_rules: Vec::new(),
+            links: Links::default(),
             secrets: BTreeMap::new(),
         }),
         loki: Some(Loki {
             workload: workload(Component::Loki),
             retention: "720h".into(),
             rule_files: BTreeMap::new(),
+            alertmanager_urls: Vec::new(),
+            grafana_link: None,
         }),
+        external_loki: None,
         grafana: Some(Grafana {
             workload: workload(Component::Grafana),
             admin_user: secret("admin"),
@@ -54,6 +77,8 @@ pub fn minimal() -> Stack {
         }),
         agent: Some(agent()),
         held: BTreeSet::new(),
+        default_rules: DefaultRulesSpec::default(),
+        postgres_servers: Vec::new(),
         network_policy: true,
         image_pull_secrets: Vec::new(),
         paused: false,
@@ -76,12 +101,16 @@ pub fn full() -> Stack {
             basic_auth: Some(("shop".into(), "remote-write-mimir-password".into())),
         }];
         prometheus.secrets = secrets([("remote-write-mimir-password", "hunter2")]);
+        prometheus.discovery = Some(discovered(&["monitoring", "shop"]));
         prometheus.rule_files = rule_files();
     }
     if let Some(alertmanager) = &mut stack.alertmanager {
         alertmanager.workload.replicas = 3;
-        alertmanager.receivers = receivers();
-        alertmanager.routes = routes();
+        alertmanager.receivers = notify::receivers();
+        alertmanager.routes = notify::routes();
+        alertmanager.time_intervals = notify::time_intervals();
+        alertmanager.inhibit_rules = notify::inhibit_rules();
+        alertmanager.links = notify::links();
         alertmanager.secrets = secrets([
             ("receiver-oncall-url", "https://hooks.example.org/T0/B0/x"),
             ("receiver-mail-password", "hunter3"),
@@ -90,6 +119,14 @@ pub fn full() -> Stack {
     }
     if let Some(loki) = &mut stack.loki {
         loki.rule_files = log_rule_files();
+    }
+    if let Some(agent) = &mut stack.agent {
+        agent.config.postgres = Some(postgres());
+        agent.secrets = secrets([
+            ("postgres.billing.username", "monitor"),
+            ("postgres.billing.password", "hunter4"),
+        ]);
+        agent.config.logs = Some(log_config());
     }
     for component in [
         Component::Prometheus,
@@ -115,6 +152,14 @@ pub fn full() -> Stack {
     stack
 }
 
+/// A stack whose lines go to a Loki that it does not run.
+pub fn external() -> Stack {
+    let mut stack = minimal();
+    stack.loki = None;
+    stack.external_loki = Some(external_loki());
+    stack
+}
+
 /// A laptop's old cluster: small, an old Prometheus, and an operator for its own namespace only.
 pub fn single_node() -> Stack {
     let mut stack = minimal();
@@ -126,7 +171,6 @@ pub fn single_node() -> Stack {
     stack.server = Server {
         policy_v1: false,
         endpoint_slices: false,
-        claim_retention: false,
     };
     stack.grafana = None;
     if let Some(prometheus) = &mut stack.prometheus {
@@ -160,25 +204,37 @@ pub fn secret(text: &str) -> SecretValue {
 }
 
 /// One alert, in a file of its own.
-pub fn alert_file(namespace: &str, name: &str, expr: &str) -> (String, RuleFile) {
+pub fn alert_file(namespace: &str, name: &str, expr: &str) -> (String, Placed) {
     let rule = RuleEntry {
         alert: Some("Down".into()),
         expr: expr.into(),
         severity: Some(Severity::Critical),
         ..RuleEntry::default()
     };
-    rule_file(namespace, name, vec![rule])
+    rule_file(namespace, name, &[rule])
 }
 
 /// Rules in a file of their own.
-pub fn rule_file(namespace: &str, name: &str, rules: Vec<RuleEntry>) -> (String, RuleFile) {
-    let file = RuleFile {
-        namespace: namespace.into(),
-        name: name.into(),
-        interval: None,
-        rules,
+pub fn rule_file(namespace: &str, name: &str, rules: &[RuleEntry]) -> (String, Placed) {
+    placed(namespace, name, Engine::Prometheus, None, rules)
+}
+
+fn placed(
+    namespace: &str,
+    name: &str,
+    engine: Engine,
+    interval: Option<&str>,
+    rules: &[RuleEntry],
+) -> (String, Placed) {
+    let file = rules::rule_file(namespace, name, engine, interval, rules);
+    let shard = name
+        .bytes()
+        .fold(0, |sum: u8, byte| sum.wrapping_mul(31).wrapping_add(byte));
+    let placed = Placed {
+        shard: shard % rules::SHARDS,
+        file: Arc::new(file),
     };
-    (format!("{namespace}-{name}-0c1d.yaml"), file)
+    (format!("{namespace}-{name}-0c1d.yaml"), placed)
 }
 
 fn prometheus() -> Prometheus {
@@ -189,8 +245,17 @@ fn prometheus() -> Prometheus {
         scrape_interval: "15s".into(),
         external_labels: BTreeMap::new(),
         remote_write: Vec::new(),
+        discovery: Some(discovered(&["monitoring"])),
         rule_files: BTreeMap::new(),
+        alertmanagers: Vec::new(),
         secrets: BTreeMap::new(),
+    }
+}
+
+fn discovered(namespaces: &[&str]) -> Discovery {
+    let names = namespaces.iter().map(|name| (*name).to_owned());
+    Discovery {
+        namespaces: Namespaces::These(names.collect()),
     }
 }
 
@@ -209,8 +274,106 @@ fn agent() -> Agent {
                 pods: Some(PodsConfig::default()),
                 ..ContainersConfig::default()
             }),
-            ..AgentConfig::default()
+            logs: Some(LogsConfig {
+                pods: Some(PodLogsConfig::default()),
+                ..LogsConfig::default()
+            }),
+            postgres: None,
         },
+        secrets: BTreeMap::new(),
+    }
+}
+
+/// PostgreSQL with all there is.
+pub fn postgres() -> PostgresConfig {
+    let file = |name: &str| Some(format!("/etc/masthead-secrets/{name}"));
+    PostgresConfig {
+        targets: vec![PostgresTarget {
+            name: "billing".into(),
+            host: "db.example.org".into(),
+            login: PostgresLogin {
+                user_file: file("postgres.billing.username"),
+                password_file: file("postgres.billing.password"),
+                ssl_mode: SslMode::Require,
+                ..PostgresLogin::default()
+            },
+            only_probe: true,
+            ..PostgresTarget::default()
+        }],
+        discover: Some(PostgresDiscovery {
+            namespaces: vec!["shop".into()],
+            selector: "app=postgres".into(),
+            ..PostgresDiscovery::default()
+        }),
+        queries: vec![PostgresQuery {
+            name: "shop_orders".into(),
+            sql: "select status, count(*) as total from orders group by status".into(),
+            labels: vec!["status".into()],
+            values: [("total".to_owned(), ValueKind::Gauge)].into(),
+            every_seconds: 60,
+            ..PostgresQuery::default()
+        }],
+        ..PostgresConfig::default()
+    }
+}
+
+/// Logs that use what there is to use.
+fn log_config() -> LogsConfig {
+    let bot = PodMatch {
+        match_labels: [("app".to_owned(), "bot".to_owned())].into(),
+        ..PodMatch::default()
+    };
+    let kube_system = PodMatch {
+        namespaces: vec!["kube-system".into()],
+        ..PodMatch::default()
+    };
+    LogsConfig {
+        labels: [("cluster".to_owned(), "eu-1".to_owned())].into(),
+        pods: Some(PodLogsConfig {
+            exclude: vec![kube_system],
+            multiline: vec![PodMultiline {
+                pods: bot,
+                first_line: r"^\d{4}-\d\d-\d\d".into(),
+            }],
+            limit: Some(RateLimit {
+                bytes_per_second: 1 << 20,
+            }),
+            ..PodLogsConfig::default()
+        }),
+        files: vec![FileLogsConfig {
+            path: "/var/log/auth.log".into(),
+            labels: [("job".to_owned(), "auth".to_owned())].into(),
+            first_line: None,
+        }],
+        journal: Some(JournalConfig {
+            units: vec!["kubelet.service".into()],
+            ..JournalConfig::default()
+        }),
+        stages: vec![StageConfig::Drop(Pattern {
+            pods: None,
+            pattern: "healthz".into(),
+        })],
+        ..LogsConfig::default()
+    }
+}
+
+/// A Loki that runs elsewhere.
+pub fn external_loki() -> ExternalLoki {
+    ExternalLoki {
+        url: "https://loki.example.org/loki/api/v1/push".into(),
+        tenant: Some("shop".into()),
+        tenants: [("billing".to_owned(), "pay".to_owned())].into(),
+        user: Some("masthead".into()),
+        token: false,
+        ca: true,
+        certificate: true,
+        encoding: Encoding::Protobuf,
+        secrets: secrets([
+            ("loki-password", "hunter4"),
+            ("loki-ca.crt", "-----BEGIN CERTIFICATE-----"),
+            ("loki-client.crt", "-----BEGIN CERTIFICATE-----"),
+            ("loki-client.key", "-----BEGIN PRIVATE KEY-----"),
+        ]),
     }
 }
 
@@ -245,7 +408,7 @@ fn secrets<const N: usize>(values: [(&str, &str); N]) -> BTreeMap<String, Secret
         .into()
 }
 
-fn rule_files() -> BTreeMap<String, RuleFile> {
+fn rule_files() -> RuleFiles {
     let ratio = RuleEntry {
         record: Some("shop:checkout_errors:ratio_rate5m".into()),
         expr: "sum(rate(http_requests_total{code=~\"5..\"}[5m]))\n  /\nsum(rate(http_requests_total[5m]))\n".into(),
@@ -265,82 +428,17 @@ fn rule_files() -> BTreeMap<String, RuleFile> {
         .into(),
         ..RuleEntry::default()
     };
-    let (name, mut checkout) = rule_file("shop", "checkout", vec![ratio, failing]);
-    checkout.interval = Some("1m".into());
-    let down = alert_file("shop", "down", "up == 0");
-    [(name, checkout), down].into()
+    let engine = Engine::Prometheus;
+    let checkout = placed("shop", "checkout", engine, Some("1m"), &[ratio, failing]);
+    [checkout, alert_file("shop", "down", "up == 0")].into()
 }
 
-fn log_rule_files() -> BTreeMap<String, RuleFile> {
+fn log_rule_files() -> RuleFiles {
     let panics = RuleEntry {
         alert: Some("BotPanics".into()),
         expr: "sum by (pod) (count_over_time({app=\"bot\"} |= \"Traceback\" [5m])) > 0".into(),
         severity: Some(Severity::Warning),
         ..RuleEntry::default()
     };
-    [rule_file("shop", "bot-panics", vec![panics])].into()
-}
-
-fn receivers() -> Vec<Receiver> {
-    [
-        (
-            "oncall",
-            ReceiverKind::Slack {
-                channel: Some("#alerts".into()),
-                url_file: "receiver-oncall-url".into(),
-            },
-        ),
-        (
-            "mail",
-            ReceiverKind::Email {
-                to: vec!["ops@example.org".into(), "shop@example.org".into()],
-                from: "masthead@example.org".into(),
-                smarthost: "smtp.example.org:587".into(),
-                auth: Some(("masthead".into(), "receiver-mail-password".into())),
-            },
-        ),
-        (
-            "hook",
-            ReceiverKind::Webhook {
-                url: "http://hook.shop.svc:8080/alerts".into(),
-            },
-        ),
-        (
-            "pager",
-            ReceiverKind::SecretWebhook {
-                url_file: "receiver-pager-url".into(),
-            },
-        ),
-    ]
-    .map(|(name, kind)| Receiver {
-        name: name.into(),
-        kind,
-    })
-    .into()
-}
-
-fn routes() -> Vec<Route> {
-    let names = |names: &[&str]| names.iter().map(|&name| name.to_owned()).collect();
-    vec![
-        Route {
-            namespaces: names(&["shop-staging"]),
-            ..Route::default()
-        },
-        Route {
-            severity: Some(Severity::Critical),
-            namespaces: names(&["shop", "billing"]),
-            receivers: names(&["oncall", "mail"]),
-            repeat_interval: Some(Duration("1h".into())),
-        },
-        Route {
-            severity: Some(Severity::Critical),
-            receivers: names(&["pager"]),
-            ..Route::default()
-        },
-        Route {
-            severity: Some(Severity::Warning),
-            receivers: names(&["hook"]),
-            ..Route::default()
-        },
-    ]
+    [placed("shop", "bot-panics", Engine::Loki, None, &[panics])].into()
 }

@@ -39,21 +39,13 @@ impl Folder {
 
     /// Reads a file, into memory that is reused; none when it is absent, unreadable or not text.
     pub fn read<'a>(&self, name: &str, buffer: &'a mut Vec<u8>) -> Option<&'a str> {
+        read_open(&self.file(name)?, buffer)
+    }
+
+    /// Opens a file in it.
+    pub fn file(&self, name: &str) -> Option<OwnedFd> {
         let flags = OFlags::RDONLY | OFlags::CLOEXEC;
-        let file = openat(&self.0, name, flags, Mode::empty()).ok()?;
-        buffer.resize(buffer.capacity().max(4 * LAST_PIECE), 0);
-        let mut length = 0;
-        loop {
-            let read = rustix::io::read(&file, buffer.get_mut(length..)?).ok()?;
-            length += read;
-            if read < LAST_PIECE || length >= MOST_BYTES {
-                break;
-            }
-            if length == buffer.len() {
-                buffer.resize(2 * length, 0);
-            }
-        }
-        std::str::from_utf8(buffer.get(..length)?).ok()
+        openat(&self.0, name, flags, Mode::empty()).ok()
     }
 
     /// Whether there is such a file.
@@ -65,6 +57,23 @@ impl Folder {
     pub fn fd(&self) -> &OwnedFd {
         &self.0
     }
+}
+
+/// Reads a file from its beginning, as [`Folder::read`] does.
+pub fn read_open<'a>(file: &OwnedFd, buffer: &'a mut Vec<u8>) -> Option<&'a str> {
+    buffer.resize(buffer.capacity().max(4 * LAST_PIECE), 0);
+    let mut length = 0;
+    loop {
+        let read = rustix::io::pread(file, buffer.get_mut(length..)?, length as u64).ok()?;
+        length += read;
+        if read < LAST_PIECE || length >= MOST_BYTES {
+            break;
+        }
+        if length == buffer.len() {
+            buffer.resize(2 * length, 0);
+        }
+    }
+    std::str::from_utf8(buffer.get(..length)?).ok()
 }
 
 #[cfg(test)]

@@ -2,6 +2,7 @@
 
 use super::disk::Disk;
 use super::figures::{DeviceIo, Figures};
+use super::identity::Identity;
 use super::network::Interface;
 use super::text::Kind::{self, Counter, Gauge};
 use super::text::{Labels, Text};
@@ -19,8 +20,10 @@ pub struct Row {
     pub network: Vec<Interface>,
     /// When it was started, seconds since 1970.
     pub started: f64,
-    /// Its id, where it is Docker's.
-    pub docker: Option<String>,
+    /// Whose it is.
+    pub identity: Identity,
+    /// Whether it is a container of Docker that was told.
+    pub docker: bool,
     /// The file system it writes to.
     pub disk: Option<Disk>,
     /// Bytes it uses there.

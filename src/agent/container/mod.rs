@@ -15,6 +15,7 @@ mod docker;
 mod figures;
 mod files;
 mod identity;
+mod kept;
 mod machine;
 mod metrics;
 mod network;
@@ -23,6 +24,7 @@ mod plan;
 mod pod;
 mod pods;
 mod process;
+mod shown;
 mod state;
 mod text;
 mod told;
@@ -36,21 +38,24 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 use axum::body::Bytes;
+use futures::future::BoxFuture;
 use prometheus::{Counter, IntCounter, Registry};
 use tokio_util::sync::CancellationToken;
 
 use super::flight::Flight;
+use super::page::{Source, Table};
 use super::roots::Roots;
 use crate::api::agent_config::ContainersConfig;
 use disk::Disk;
 use figures::{Figures, Limits};
 use files::Folder;
+use kept::Budget;
 use machine::Machine;
 use metrics::Row;
 use plan::{Entry, Plan};
 use process::Processes;
 use text::{Kind, Labels, Text};
-use tree::{Group, Tree};
+use tree::{Group, Open, Tree};
 
 pub use pod::Pod;
 pub use pods::follow as follow_pods;
@@ -64,9 +69,10 @@ const LIMITS_AGE: Duration = Duration::from_mins(1);
 pub struct Containers {
     config: ContainersConfig,
     told: Shared,
-    gatherer: Arc<Mutex<Gatherer>>,
+    gatherer: Mutex<Gatherer>,
     flight: Flight,
     counts: Counts,
+    table: Arc<Table>,
 }
 
 /// What is kept from one gather to the next.
@@ -78,13 +84,27 @@ struct Gatherer {
     proc: Folder,
     machine: Machine,
     processes: Processes,
-    /// By path and inode, with the time they were read.
-    limits: HashMap<(String, u64), (Limits, Instant)>,
+    /// What is kept of each group, by path and inode.
+    known: HashMap<(String, u64), Known>,
+    budget: Budget,
+    /// Tells this gather from the one before.
+    round: u64,
     /// Names of block devices by number.
     devices: HashMap<String, String>,
     buffer: Vec<u8>,
     /// How long the last text was.
     length: usize,
+}
+
+/// A group that is kept.
+#[derive(Debug)]
+struct Known {
+    /// Its open files, if there is room for them.
+    open: Option<Open>,
+    /// Its limits, and when they were read.
+    limits: (Limits, Instant),
+    /// The last gather that asked for it.
+    round: u64,
 }
 
 /// What is counted about the work itself.
@@ -128,7 +148,9 @@ impl Containers {
                 .with_context(|| format!("--proc {}", roots.proc.display()))?,
             machine: Machine::read(&roots),
             processes: Processes::new(roots.proc.clone()),
-            limits: HashMap::new(),
+            known: HashMap::new(),
+            budget: Budget::of_process(),
+            round: 0,
             devices: HashMap::new(),
             buffer: Vec::new(),
             length: 0,
@@ -137,9 +159,10 @@ impl Containers {
         Ok(Arc::new(Self {
             config,
             told: Shared::default(),
-            gatherer: Arc::new(Mutex::new(gatherer)),
-            flight: Flight::default(),
+            gatherer: Mutex::new(gatherer),
+            flight: Flight::new("containers"),
             counts,
+            table: Arc::new(shown::table()),
         }))
     }
 
@@ -174,25 +197,36 @@ impl Containers {
     }
 
     /// The metrics as they are now; none when the gather panicked.
-    pub async fn scrape(&self) -> Option<Bytes> {
-        let (gatherer, told) = (self.gatherer.clone(), self.told.clone());
-        let (counts, most) = (self.counts.clone(), self.config.max_series);
-        let gather = move || {
-            let begin = Instant::now();
-            let mut gatherer = gatherer.lock().unwrap_or_else(PoisonError::into_inner);
-            let (text, cut) = gatherer.gather(&told, most);
-            counts.gathers.inc();
-            counts.cut.inc_by(cut as u64);
-            counts.seconds.inc_by(begin.elapsed().as_secs_f64());
-            text
-        };
-        self.flight.join(gather).await
+    pub async fn scrape(self: &Arc<Self>) -> Option<Bytes> {
+        let containers = self.clone();
+        self.flight.join(move || containers.gather()).await
+    }
+
+    /// Gathers on this thread.
+    pub fn gather(&self) -> String {
+        let begin = Instant::now();
+        let mut gatherer = self.gatherer.lock().unwrap_or_else(PoisonError::into_inner);
+        let (text, cut) = gatherer.gather(&self.told, self.config.max_series, &self.table);
+        self.counts.gathers.inc();
+        self.counts.cut.inc_by(cut as u64);
+        self.counts.seconds.inc_by(begin.elapsed().as_secs_f64());
+        text
+    }
+}
+
+impl Source for Containers {
+    fn tables(&self) -> Vec<Arc<Table>> {
+        vec![self.table.clone()]
+    }
+
+    fn refresh(self: Arc<Self>) -> BoxFuture<'static, ()> {
+        Box::pin(async move { drop(self.scrape().await) })
     }
 }
 
 impl Gatherer {
     /// Gathers on this thread; returns the text and how many series were cut.
-    fn gather(&mut self, shared: &Shared, most: usize) -> (String, usize) {
+    fn gather(&mut self, shared: &Shared, most: usize, table: &Table) -> (String, usize) {
         if self.tree.is_none() {
             self.tree = Tree::find(&self.roots.sys)
                 .inspect_err(|error| tracing::warn!("{error:#}"))
@@ -200,15 +234,18 @@ impl Gatherer {
         }
         let groups = self.tree.as_ref().map(Tree::walk).unwrap_or_default();
         let plan = shared.with(|told| Plan::new(&groups, told));
-        self.limits
-            .retain(|_, (_, read)| read.elapsed() < LIMITS_AGE);
+        self.round += 1;
         let mut rows = self.rows(&plan, &groups, shared);
+        // A group that has ended gives its descriptors back.
+        let round = self.round;
+        self.known.retain(|_, known| known.round == round);
         self.disks(&mut rows, shared);
+        let now = jiff::Timestamp::now().as_millisecond() as f64 / 1e3;
+        shared.with(|told| shown::record(table, now, &rows, told));
         let cut = cut(&mut rows, most);
 
         let mut out = Text::with_capacity(self.length + self.length / 8);
-        let now = jiff::Timestamp::now().as_second() as f64;
-        metrics::write(&rows, now, &mut out);
+        metrics::write(&rows, now.floor(), &mut out);
         shared.with(|told| {
             let help = "Count of out of memory events observed for the container";
             let mut family = out.family("container_oom_events_total", Kind::Counter, help);
@@ -259,7 +296,8 @@ impl Gatherer {
                 }
                 let io = figures.iter().flat_map(|figures| &figures.io);
                 Some(Row {
-                    docker: group.identity.container.clone().filter(|_| entry.docker),
+                    identity: group.identity.clone(),
+                    docker: entry.docker,
                     labels: entry.labels.clone(),
                     devices: io.map(|io| self.device(&io.number)).collect(),
                     figures,
@@ -273,7 +311,7 @@ impl Gatherer {
 
     /// The root's file system, and the one of Docker's containers.
     fn disks(&self, rows: &mut [Row], shared: &Shared) {
-        let of_docker = rows.iter().any(|row| row.docker.is_some());
+        let of_docker = rows.iter().any(|row| row.docker);
         if of_docker {
             shared.want();
         }
@@ -282,7 +320,9 @@ impl Gatherer {
             .as_ref()
             .and_then(|docker| Disk::read(&self.roots, &docker.root));
         for row in rows.iter_mut() {
-            if let (Some(id), Some(docker)) = (&row.docker, &docker) {
+            if let (Some(id), Some(docker)) = (&row.identity.container, &docker)
+                && row.docker
+            {
                 row.disk.clone_from(&disk);
                 row.written = docker.written.get(id).copied();
             }
@@ -296,19 +336,30 @@ impl Gatherer {
     fn figures(&mut self, group: &Group, entry: &Entry) -> Option<Figures> {
         let key = (group.path.clone(), group.inode);
         let buffer = &mut self.buffer;
-        let tree = self.tree.as_ref()?;
-        let (limits, _) = self
-            .limits
-            .entry(key)
-            .or_insert_with(|| (tree.limits(&group.path, buffer), Instant::now()));
-        let mut figures = tree.figures(&group.path, limits.quota.is_some(), buffer);
-        figures.limits = limits.clone();
+        let now = Instant::now();
+        let known = self.known.remove(&key);
+        let (open, limits) = known.map_or((None, None), |known| (known.open, Some(known.limits)));
+        let mut open = match open {
+            Some(open) => open,
+            None => self.tree.as_ref()?.open(&group.path, &self.budget)?,
+        };
+        let limits = limits
+            .filter(|(_, read)| now.duration_since(*read) < LIMITS_AGE)
+            .unwrap_or_else(|| (open.limits(buffer), now));
+        let mut figures = open.figures(limits.0.quota.is_some(), buffer);
+        figures.limits = limits.0.clone();
         if entry.shares.is_some() {
             figures.limits.shares = entry.shares;
         }
         if group.path == "/" {
             self.machine.complete(&mut figures, &self.proc, buffer);
         }
+        let known = Known {
+            open: open.stays().then_some(open),
+            limits,
+            round: self.round,
+        };
+        self.known.insert(key, known);
         Some(figures)
     }
 

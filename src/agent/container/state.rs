@@ -62,7 +62,7 @@ pub fn write(told: &Told, most: usize, out: &mut Text) {
 }
 
 /// A container that prepared its pod has ended for good, and nothing is down.
-fn has_prepared(container: &Container) -> bool {
+pub fn has_prepared(container: &Container) -> bool {
     container.init && container.state.0 == "terminated" && container.state.1 == "Completed"
 }
 

@@ -36,7 +36,7 @@ fn containers(config: ContainersConfig) -> Arc<Containers> {
     containers
 }
 
-async fn scraped(containers: &Containers) -> BTreeMap<Series, f64> {
+async fn scraped(containers: &Arc<Containers>) -> BTreeMap<Series, f64> {
     parse(std::str::from_utf8(&containers.scrape().await.unwrap()).unwrap())
 }
 

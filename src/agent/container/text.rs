@@ -1,5 +1,6 @@
 //! The Prometheus text format for many groups: the labels of a group are written once and copied.
 
+use crate::agent::exposition::escape;
 use crate::agent::float;
 
 /// Labels as they stand between the braces: `a="b",c="d"`.
@@ -18,26 +19,14 @@ impl Labels {
         }
         self.0.push_str(name);
         self.0.push_str("=\"");
-        push_escaped(&mut self.0, value);
+        escape(&mut self.0, value);
         self.0.push('"');
         self
     }
-}
 
-/// Writes a label's content with backslash, quote and line feed escaped: even an interface's name
-/// may hold the first two.
-fn push_escaped(text: &mut String, content: &str) {
-    if !content.contains(['\\', '"', '\n']) {
-        text.push_str(content);
-        return;
-    }
-    for character in content.chars() {
-        match character {
-            '\\' => text.push_str("\\\\"),
-            '"' => text.push_str("\\\""),
-            '\n' => text.push_str("\\n"),
-            other => text.push(other),
-        }
+    /// The labels as they stand between the braces.
+    pub fn as_str(&self) -> &str {
+        &self.0
     }
 }
 
@@ -129,7 +118,7 @@ impl Family<'_> {
         for (name, value) in more {
             text.push(separator);
             text.extend([name, "=\""]);
-            push_escaped(text, value);
+            escape(text, value);
             text.push('"');
             separator = ',';
         }

@@ -8,6 +8,7 @@ use rustix::fs::{AtFlags, Dir, FileType, Mode, OFlags, Stat, openat, statat};
 use super::figures::{Figures, Limits};
 use super::files::Folder;
 use super::identity::Identity;
+use super::kept::{Budget, Kept};
 use super::{v1, v2};
 
 /// Deeper groups are left alone; the deepest known (a pod in kind) lies at eight.
@@ -96,26 +97,49 @@ impl Tree {
         walk.found
     }
 
-    /// Reads a group's figures but its limits; one that has just ended has none. Without a CPU
-    /// limit, nothing is throttled.
-    pub fn figures(&self, path: &str, limited: bool, buffer: &mut Vec<u8>) -> Figures {
+    /// Opens a group; none when it has just ended.
+    pub fn open(&self, path: &str, budget: &Budget) -> Option<Open> {
+        Some(match self {
+            Self::V1(all) => Open::V1(v1::Group::open(all, path, budget)),
+            Self::V2(root) => {
+                let folder = root.below(path.trim_start_matches('/')).ok()?;
+                Open::V2(Kept::new(folder, budget))
+            }
+        })
+    }
+}
+
+/// An open group.
+#[derive(Debug)]
+pub enum Open {
+    /// Of version 2.
+    V2(Kept),
+    /// Of version 1.
+    V1(v1::Group),
+}
+
+impl Open {
+    /// Reads its figures but its limits. Without a CPU limit, nothing is throttled.
+    pub fn figures(&mut self, limited: bool, buffer: &mut Vec<u8>) -> Figures {
         match self {
-            Self::V1(all) => v1::figures(all, path, limited, buffer),
-            Self::V2(root) => match root.below(path.trim_start_matches('/')) {
-                Ok(group) => v2::figures(&group, buffer),
-                Err(_) => Figures::default(),
-            },
+            Self::V1(group) => v1::figures(group, limited, buffer),
+            Self::V2(group) => v2::figures(group, buffer),
         }
     }
 
-    /// Reads a group's limits.
-    pub fn limits(&self, path: &str, buffer: &mut Vec<u8>) -> Limits {
+    /// Reads its limits.
+    pub fn limits(&self, buffer: &mut Vec<u8>) -> Limits {
         match self {
-            Self::V1(all) => v1::limits(all, path, buffer),
-            Self::V2(root) => match root.below(path.trim_start_matches('/')) {
-                Ok(group) => v2::limits(&group, buffer),
-                Err(_) => Limits::default(),
-            },
+            Self::V1(group) => v1::limits(group, buffer),
+            Self::V2(group) => v2::limits(group.folder(), buffer),
+        }
+    }
+
+    /// Whether it may stay open.
+    pub fn stays(&self) -> bool {
+        match self {
+            Self::V1(group) => group.stays(),
+            Self::V2(group) => group.stays(),
         }
     }
 }

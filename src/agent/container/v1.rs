@@ -4,31 +4,71 @@
 
 use super::figures::{Cpu, DeviceIo, Faults, Figures, Limits, Memory, limit, number, pairs};
 use super::files::Folder;
+use super::kept::{Budget, Kept};
 use super::tree::Controllers;
 
 const NANOSECONDS: f64 = 1e9;
 /// Times of cpuacct.stat are in these, on every architecture.
 const TICKS_PER_SECOND: f64 = 100.0;
 
-/// Reads the figures of the group at a path but its limits; `limited` tells whether it has a CPU
-/// quota, without which nothing is ever throttled.
-pub fn figures(all: &Controllers, path: &str, limited: bool, buffer: &mut Vec<u8>) -> Figures {
-    let path = path.trim_start_matches('/');
+/// A group: a folder of each controller that has it.
+#[derive(Debug)]
+pub struct Group {
+    cpuacct: Option<Kept>,
+    cpu: Option<Kept>,
+    memory: Option<Kept>,
+    blkio: Option<Kept>,
+    pids: Option<Kept>,
+}
+
+impl Group {
+    /// Opens the folders of the group at a path.
+    pub fn open(all: &Controllers, path: &str, budget: &Budget) -> Self {
+        let below = |controller: &Folder| {
+            let folder = controller.below(path.trim_start_matches('/')).ok()?;
+            Some(Kept::new(folder, budget))
+        };
+        let of = |controller: &Option<Folder>| controller.as_ref().and_then(below);
+        Self {
+            cpuacct: below(&all.cpuacct),
+            cpu: of(&all.cpu),
+            memory: of(&all.memory),
+            blkio: of(&all.blkio),
+            pids: of(&all.pids),
+        }
+    }
+
+    /// Whether there was room in the budget for all folders.
+    pub fn stays(&self) -> bool {
+        let all = [
+            &self.cpuacct,
+            &self.cpu,
+            &self.memory,
+            &self.blkio,
+            &self.pids,
+        ];
+        all.into_iter().flatten().all(Kept::stays)
+    }
+}
+
+/// Reads a group's figures but its limits; `limited` tells whether it has a CPU quota, without
+/// which nothing is ever throttled.
+pub fn figures(group: &mut Group, limited: bool, buffer: &mut Vec<u8>) -> Figures {
     let mut figures = Figures::default();
-    if let Ok(group) = all.cpuacct.below(path) {
+    if let Some(group) = &mut group.cpuacct {
         let text = group.read("cpuacct.stat", buffer);
         figures.cpu = text.map(parse_cpuacct_stat).unwrap_or_default();
         let usage = group.read("cpuacct.usage", buffer).and_then(number);
         figures.cpu.usage = usage.map(|ns| ns / NANOSECONDS);
     }
-    if limited && let Some(group) = below(all.cpu.as_ref(), path) {
+    if let Some(group) = group.cpu.as_mut().filter(|_| limited) {
         let text = group.read("cpu.stat", buffer).unwrap_or_default();
         parse_cpu_stat(text, &mut figures.cpu);
     }
-    if let Some(group) = below(all.memory.as_ref(), path) {
+    if let Some(group) = &mut group.memory {
         let text = group.read("memory.stat", buffer);
         let mut memory = text.map(parse_memory_stat).unwrap_or_default();
-        let mut value = |name| group.read(name, buffer).and_then(number);
+        let mut value = |name: &'static str| group.read(name, buffer).and_then(number);
         memory.usage = value("memory.usage_in_bytes");
         memory.most = value("memory.max_usage_in_bytes");
         memory.failcnt = value("memory.failcnt");
@@ -38,10 +78,10 @@ pub fn figures(all: &Controllers, path: &str, limited: bool, buffer: &mut Vec<u8
             .map(|(_, kills)| kills);
         figures.memory = memory;
     }
-    if let Some(group) = below(all.blkio.as_ref(), path) {
-        figures.io = io(&group, buffer);
+    if let Some(group) = &mut group.blkio {
+        figures.io = io(group, buffer);
     }
-    if let Some(group) = below(all.pids.as_ref(), path) {
+    if let Some(group) = &mut group.pids {
         figures.threads = group.read("pids.current", buffer).and_then(number);
         // Processes of other namespaces are left out: none at all means that it cannot be known.
         let text = group.read("cgroup.procs", buffer);
@@ -52,30 +92,25 @@ pub fn figures(all: &Controllers, path: &str, limited: bool, buffer: &mut Vec<u8
 }
 
 /// Reads a group's limits.
-pub fn limits(all: &Controllers, path: &str, buffer: &mut Vec<u8>) -> Limits {
-    let path = path.trim_start_matches('/');
+pub fn limits(group: &Group, buffer: &mut Vec<u8>) -> Limits {
     let mut limits = Limits::default();
-    if let Some(group) = below(all.cpu.as_ref(), path) {
+    if let Some(group) = group.cpu.as_ref().map(Kept::folder) {
         let mut value = |name| group.read(name, buffer).and_then(number);
         limits.shares = value("cpu.shares");
         // -1 is no quota.
         limits.quota = value("cpu.cfs_quota_us");
         limits.period = value("cpu.cfs_period_us");
     }
-    if let Some(group) = below(all.memory.as_ref(), path) {
+    if let Some(group) = group.memory.as_ref().map(Kept::folder) {
         let mut value = |name| group.read(name, buffer).and_then(limit);
         limits.memory = value("memory.limit_in_bytes");
         limits.reservation = value("memory.soft_limit_in_bytes");
         limits.swap = value("memory.memsw.limit_in_bytes");
     }
-    if let Some(group) = below(all.pids.as_ref(), path) {
+    if let Some(group) = group.pids.as_ref().map(Kept::folder) {
         limits.threads = group.read("pids.max", buffer).and_then(limit);
     }
     limits
-}
-
-fn below(controller: Option<&Folder>, path: &str) -> Option<Folder> {
-    controller?.below(path).ok()
 }
 
 fn parse_cpuacct_stat(text: &str) -> Cpu {
@@ -134,21 +169,24 @@ fn parse_memory_stat(text: &str) -> Memory {
 }
 
 /// What passed the throttling layer, with the groups below where the kernel can (since 4.17).
-fn io(group: &Folder, buffer: &mut Vec<u8>) -> Vec<DeviceIo> {
-    let mut read = |name: &str| {
-        let text = group.read(&format!("blkio.throttle.{name}_recursive"), buffer);
-        let parsed = text.map(parse_blkio);
-        parsed.or_else(|| {
-            group
-                .read(&format!("blkio.throttle.{name}"), buffer)
-                .map(parse_blkio)
-        })
+fn io(group: &mut Kept, buffer: &mut Vec<u8>) -> Vec<DeviceIo> {
+    let mut read = |below: &'static str, own: &'static str| {
+        if let Some(text) = group.read(below, buffer) {
+            return parse_blkio(text);
+        }
+        group.read(own, buffer).map(parse_blkio).unwrap_or_default()
     };
-    let bytes = read("io_service_bytes").unwrap_or_default();
+    let bytes = read(
+        "blkio.throttle.io_service_bytes_recursive",
+        "blkio.throttle.io_service_bytes",
+    );
     if bytes.is_empty() {
         return Vec::new();
     }
-    let operations = read("io_serviced").unwrap_or_default();
+    let operations = read(
+        "blkio.throttle.io_serviced_recursive",
+        "blkio.throttle.io_serviced",
+    );
     bytes
         .into_iter()
         .map(|(number, bytes)| DeviceIo {
@@ -248,13 +286,15 @@ mod tests {
             pids: Some(controller("pids")),
         };
         let mut buffer = Vec::new();
-        let found = figures(&all, "/docker/a", false, &mut buffer);
+        let mut group = Group::open(&all, "/docker/a", &Budget::new(100));
+        assert!(group.stays());
+        let found = figures(&mut group, false, &mut buffer);
         assert_eq!(found.cpu.usage, Some(1.5));
         assert_eq!((found.cpu.user, found.cpu.system), (Some(1.2), Some(0.3)));
         assert_eq!(found.memory.usage, Some(4096.0));
         assert_eq!(found.memory.oom_kills, Some(2.0));
         assert_eq!((found.threads, found.processes), (Some(3.0), None));
-        let found = limits(&all, "/docker/a", &mut buffer);
+        let found = limits(&group, &mut buffer);
         assert_eq!((found.quota, found.shares), (None, Some(1024.0)));
         assert_eq!(found.memory, Some(0.0));
     }

@@ -4,16 +4,17 @@ use super::figures::{
     Cpu, DeviceIo, Faults, Figures, Limits, Memory, Pressure, Stall, limit, number, pairs,
 };
 use super::files::Folder;
+use super::kept::Kept;
 
 const MICROSECONDS: f64 = 1e6;
 
 /// Reads a group's figures but its limits.
-pub fn figures(group: &Folder, buffer: &mut Vec<u8>) -> Figures {
+pub fn figures(group: &mut Kept, buffer: &mut Vec<u8>) -> Figures {
     let mut memory = Memory::default();
     if let Some(text) = group.read("memory.stat", buffer) {
         memory = parse_memory_stat(text);
     }
-    let mut value = |name| group.read(name, buffer).and_then(number);
+    let mut value = |name: &'static str| group.read(name, buffer).and_then(number);
     // The root has none of these.
     memory.usage = value("memory.current");
     memory.most = value("memory.peak");
@@ -22,7 +23,7 @@ pub fn figures(group: &Folder, buffer: &mut Vec<u8>) -> Figures {
     if let Some(text) = group.read("memory.events", buffer) {
         parse_memory_events(text, &mut memory);
     }
-    let mut stall = |name| {
+    let mut stall = |name: &'static str| {
         group
             .read(name, buffer)
             .map(parse_pressure)
@@ -204,6 +205,7 @@ fn parse_pressure(text: &str) -> Stall {
 mod tests {
     use std::path::Path;
 
+    use super::super::kept::Budget;
     use super::*;
     use proptest::prelude::*;
 
@@ -213,9 +215,10 @@ mod tests {
             .join("tests/fixtures/cgroup2/docker")
             .join(name);
         let (group, mut buffer) = (Folder::open(&path).unwrap(), Vec::new());
+        let mut group = Kept::new(group, &Budget::new(9));
         Figures {
-            limits: limits(&group, &mut buffer),
-            ..figures(&group, &mut buffer)
+            limits: limits(group.folder(), &mut buffer),
+            ..figures(&mut group, &mut buffer)
         }
     }
 

@@ -1,9 +1,9 @@
 //! Which names a collector shows: `node_exporter`'s default, or what the user wrote.
 
 use anyhow::Context;
-use regex::bytes::{Regex, RegexBuilder};
+use regex::bytes::Regex;
 
-use crate::api::agent_config::FilterConfig;
+use crate::api::agent_config::{self, FilterConfig};
 
 /// Decides by name. The defaults are code rather than patterns: compiling and running patterns
 /// that nobody wrote would cost memory and time at every scrape.
@@ -28,11 +28,7 @@ impl Filter {
         ignored_by_default: fn(&str) -> bool,
     ) -> anyhow::Result<Self> {
         let compile = |pattern: &str, key: &str| {
-            // Names are bytes here: without Unicode tables the pattern takes a tenth of the space.
-            RegexBuilder::new(pattern)
-                .unicode(false)
-                .size_limit(1 << 20)
-                .build()
+            agent_config::pattern(pattern)
                 .with_context(|| format!("node.{field}.{key}: not a regular expression"))
         };
         match (&config.include, &config.exclude) {

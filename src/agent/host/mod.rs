@@ -31,7 +31,7 @@ pub mod os;
 pub mod powersupplyclass;
 pub mod pressure;
 pub mod processes;
-mod prom_text;
+pub mod prom_text;
 pub mod schedstat;
 pub mod sockstat;
 pub mod softnet;

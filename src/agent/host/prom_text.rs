@@ -100,7 +100,7 @@ impl Parser {
         }
         let rest = rest.trim_start();
         let (mut labels, rest) = match rest.strip_prefix('{') {
-            Some(rest) => parse_labels(rest)?,
+            Some(rest) => parse_labels_until_brace(rest)?,
             None => (Vec::new(), rest),
         };
         let mut words = rest.split_ascii_whitespace();
@@ -160,10 +160,19 @@ fn parse_value(word: &str) -> Result<f64, &'static str> {
     word.parse().map_err(|_| "the value is not a number")
 }
 
-type Labels = Vec<(String, String)>;
+/// Names and contents.
+pub type Labels = Vec<(String, String)>;
+
+/// The labels as they stand between braces.
+///
+/// # Errors
+/// What is wrong with them.
+pub fn parse_labels(text: &str) -> Result<Labels, &'static str> {
+    parse_labels_until_brace(&format!("{text}}}")).map(|(labels, _)| labels)
+}
 
 /// The labels after the opening brace, and what follows the closing one.
-fn parse_labels(mut rest: &str) -> Result<(Labels, &str), &'static str> {
+fn parse_labels_until_brace(mut rest: &str) -> Result<(Labels, &str), &'static str> {
     let mut labels = Labels::new();
     loop {
         rest = rest.trim_start();

@@ -5,7 +5,16 @@ use std::collections::BTreeSet;
 use serde::{Deserialize, de::DeserializeOwned};
 
 use super::BackendError;
-use crate::{api::status::Targets, controller::conditions::clip};
+use crate::{
+    api::status::Targets,
+    controller::{
+        conditions::clip,
+        observe::services::{Name, Target},
+    },
+};
+
+/// How many characters of a failed scrape's words are kept.
+const ERROR: usize = 200;
 
 /// What Alertmanager's metrics tell of its configuration.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -22,7 +31,7 @@ struct Envelope<T> {
     data: T,
 }
 
-fn data<T: DeserializeOwned>(body: &[u8]) -> Result<T, BackendError> {
+pub(super) fn data<T: DeserializeOwned>(body: &[u8]) -> Result<T, BackendError> {
     serde_json::from_slice::<Envelope<T>>(body)
         .map(|envelope| envelope.data)
         .map_err(|error| BackendError::Unreadable(error.to_string()))
@@ -45,25 +54,6 @@ pub fn prometheus_reload_succeeded(body: &[u8]) -> Result<bool, BackendError> {
         reload_config_success: bool,
     }
     data::<RuntimeInfo>(body).map(|info| info.reload_config_success)
-}
-
-/// `GET /api/v1/rules`: the base names of the files that hold the groups.
-pub fn prometheus_rules(body: &[u8]) -> Result<BTreeSet<String>, BackendError> {
-    #[derive(Deserialize)]
-    struct Rules {
-        groups: Vec<Group>,
-    }
-    #[derive(Deserialize)]
-    struct Group {
-        file: String,
-    }
-    let rules = data::<Rules>(body)?;
-    let base_name = |path: String| path.rsplit('/').next().map(ToOwned::to_owned);
-    Ok(rules
-        .groups
-        .into_iter()
-        .filter_map(|group| base_name(group.file))
-        .collect())
 }
 
 /// `GET /api/v1/query` of `count_values("up", up)`: one sample for each value of `up`.
@@ -91,6 +81,62 @@ pub fn prometheus_targets(body: &[u8]) -> Result<Targets, BackendError> {
         *side = side.saturating_add(count);
     }
     Ok(targets)
+}
+
+/// `GET /api/v1/query` of a vector with the labels `namespace` and `service`.
+pub fn prometheus_services(body: &[u8]) -> Result<BTreeSet<Name>, BackendError> {
+    #[derive(Deserialize)]
+    struct Answer {
+        result: Vec<Sample>,
+    }
+    #[derive(Deserialize)]
+    struct Sample {
+        metric: ServiceLabels,
+    }
+    let answer = data::<Answer>(body)?;
+    let samples = answer.result.into_iter();
+    Ok(samples.map(|sample| sample.metric.name()).collect())
+}
+
+/// `GET /api/v1/targets`: the active ones.
+pub fn prometheus_service_targets(body: &[u8]) -> Result<Vec<Target>, BackendError> {
+    #[derive(Deserialize)]
+    #[serde(rename_all = "camelCase")]
+    struct Answer {
+        active_targets: Vec<Active>,
+    }
+    #[derive(Deserialize)]
+    #[serde(rename_all = "camelCase")]
+    struct Active {
+        labels: ServiceLabels,
+        health: String,
+        #[serde(default)]
+        last_error: String,
+    }
+    let answer = data::<Answer>(body)?;
+    let targets = answer.active_targets.into_iter();
+    Ok(targets
+        .map(|target| Target {
+            service: target.labels.name(),
+            down: target.health == "down",
+            error: words(target.last_error.as_bytes(), ERROR),
+        })
+        .collect())
+}
+
+/// The labels that tell whose a series or target is.
+#[derive(Deserialize)]
+struct ServiceLabels {
+    #[serde(default)]
+    namespace: String,
+    #[serde(default)]
+    service: String,
+}
+
+impl ServiceLabels {
+    fn name(self) -> Name {
+        (self.namespace, self.service)
+    }
 }
 
 /// `GET /metrics` of Alertmanager.
@@ -125,19 +171,6 @@ mod tests {
     use super::*;
 
     #[test]
-    fn rule_files_are_listed_once_by_their_base_name() {
-        let body = br#"{"status":"success","data":{"groups":[
-            {"name":"a","file":"/etc/prometheus/rules/0/shop-checkout-1.yaml","rules":[],"interval":15},
-            {"name":"b","file":"/etc/prometheus/rules/0/shop-checkout-1.yaml","rules":[]},
-            {"name":"c","file":"plain.yaml","rules":[]}]}}"#;
-        let files = prometheus_rules(body).unwrap();
-        assert_eq!(
-            files.into_iter().collect::<Vec<_>>(),
-            ["plain.yaml", "shop-checkout-1.yaml"]
-        );
-    }
-
-    #[test]
     fn targets_are_counted_by_the_value_of_up() {
         let body = br#"{"status":"success","data":{"resultType":"vector","result":[
             {"metric":{"up":"1"},"value":[1767225600.123,"41"]},
@@ -146,6 +179,24 @@ mod tests {
         assert_eq!(prometheus_targets(body).unwrap(), expected);
         let none = br#"{"status":"success","data":{"resultType":"vector","result":[]}}"#;
         assert_eq!(prometheus_targets(none).unwrap(), Targets::default());
+    }
+
+    #[test]
+    fn targets_of_services_tell_what_failed() {
+        let body = br#"{"status":"success","data":{"activeTargets":[
+            {"labels":{"namespace":"shop","service":"web"},"health":"down","lastError":"Get \"http://10.0.0.1:81/\":\n connection refused"},
+            {"labels":{"namespace":"shop","service":"db"},"health":"unknown","lastError":""}]}}"#;
+        let target = |service: &str, down, error: &str| Target {
+            service: ("shop".to_owned(), service.to_owned()),
+            down,
+            error: error.to_owned(),
+        };
+        let refused = "Get \"http://10.0.0.1:81/\": connection refused";
+        let expected = [target("web", true, refused), target("db", false, "")];
+        assert_eq!(prometheus_service_targets(body).unwrap(), expected);
+        let body = br#"{"data":{"result":[{"metric":{"namespace":"shop","service":"web"},"value":[1,"1"]}]}}"#;
+        let services = prometheus_services(body).unwrap();
+        assert_eq!(services, [("shop".to_owned(), "web".to_owned())].into());
     }
 
     #[test]
@@ -198,8 +249,9 @@ mod tests {
         let read = (
             prometheus_config(body).is_ok(),
             prometheus_reload_succeeded(body).is_ok(),
-            prometheus_rules(body).is_ok(),
             prometheus_targets(body).is_ok(),
+            prometheus_services(body).is_ok(),
+            prometheus_service_targets(body).is_ok(),
             alertmanager_metrics(body).config_hash.is_some(),
             words(body, 40).is_empty(),
         );

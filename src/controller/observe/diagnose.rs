@@ -1,5 +1,7 @@
 //! From what was read of an unhealthy component to one reason a person can act on: pure.
 
+use std::collections::BTreeMap;
+
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::{Event, PersistentVolumeClaim, Pod};
 use kube::ResourceExt;
@@ -56,6 +58,30 @@ pub fn diagnose(evidence: &Evidence<'_>) -> Finding {
         .or_else(|| pods(evidence))
         .or_else(|| leaving(evidence))
         .unwrap_or_else(|| progress(evidence.workload))
+}
+
+/// An agent belongs on every node but those that its selector leaves out; one that leaves out
+/// all of them is seldom meant.
+#[must_use]
+pub fn fits_nowhere(
+    workload: &WorkloadState,
+    node_selector: &BTreeMap<String, String>,
+) -> Option<Finding> {
+    if workload.kind != "DaemonSet" || workload.desired > 0 || node_selector.is_empty() {
+        return None;
+    }
+    let labels: Vec<String> = node_selector
+        .iter()
+        .map(|(name, value)| format!("{name}={value}"))
+        .collect();
+    Some(Finding {
+        reason: reason::UNSCHEDULABLE,
+        message: sentence(
+            &format!("{} {}", workload.kind, workload.name),
+            &format!("no node has the labels {}", labels.join(", ")),
+            Some("check spec.agent.nodeSelector"),
+        ),
+    })
 }
 
 /// The pods that count: neither leaving nor over.

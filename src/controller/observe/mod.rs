@@ -6,7 +6,8 @@
 pub mod diagnose;
 mod event;
 pub(super) mod pod;
-mod remedy;
+pub(super) mod remedy;
+pub mod services;
 mod words;
 pub mod workload;
 
@@ -34,11 +35,14 @@ use super::{
     error::Error,
 };
 use crate::{
-    api::{component::Component, status::Targets},
+    api::{
+        component::Component,
+        status::{Targets, Unscraped},
+    },
     render::{flows, meta},
     resolve::{duration, model::Stack},
 };
-use diagnose::{Evidence, Finding, diagnose, suspects};
+use diagnose::{Evidence, Finding, diagnose, fits_nowhere, suspects};
 use workload::WorkloadState;
 
 /// The most objects of a kind that are read to find a reason; the first ones are as good as all.
@@ -53,6 +57,8 @@ pub struct Observation {
     pub components: BTreeMap<Component, Observed>,
     /// What Prometheus scrapes; none when it could not be asked.
     pub targets: Option<Targets>,
+    /// Services that ask to be scraped and are not; none when nobody could be asked.
+    pub unscraped: Option<Vec<Unscraped>>,
 }
 
 /// What runs of a component.
@@ -84,15 +90,18 @@ pub async fn observe(
     let scrapes = components
         .get(&Component::Prometheus)
         .is_some_and(|prometheus| prometheus.ready > 0);
-    let targets = if scrapes {
-        targets(client, backends, stack).await
-    } else {
-        None
-    };
-    Ok(Observation {
+    let mut observation = Observation {
         components,
-        targets,
-    })
+        ..Observation::default()
+    };
+    if scrapes && let Some(prometheus) = a_prometheus(client, stack).await {
+        let (targets, unscraped) = futures::join!(
+            targets(backends, stack, &prometheus),
+            services::unscraped(client, backends, stack, &prometheus),
+        );
+        (observation.targets, observation.unscraped) = (targets, unscraped);
+    }
+    Ok(observation)
 }
 
 async fn observe_component(
@@ -115,7 +124,8 @@ async fn observe_component(
         });
     };
     let finding = if workload.is_healthy() {
-        None
+        let resolved = stack.workload(component);
+        resolved.and_then(|resolved| fits_nowhere(&workload, &resolved.node_selector))
     } else {
         Some(explain(client, stack, component, &workload).await)
     };
@@ -214,22 +224,25 @@ where
     }
 }
 
-/// Asks the first ready Prometheus: replicas scrape the same targets.
-async fn targets(client: &Client, backends: &Backends, stack: &Stack) -> Option<Targets> {
+/// The first Prometheus that is ready: replicas scrape the same targets.
+async fn a_prometheus(client: &Client, stack: &Stack) -> Option<PodRef> {
     let which = selector(stack, Component::Prometheus).limit(ENOUGH);
     let mut pods: Vec<Pod> = list(client, stack, which).await;
     pods.retain(pod::is_ready);
-    let first = pods
-        .iter()
-        .map(PodRef::of)
-        .min_by(|a, b| a.name.cmp(&b.name))?;
+    let pods = pods.iter().map(PodRef::of);
+    pods.min_by(|a, b| a.name.cmp(&b.name))
+}
+
+/// Asks a Prometheus how many targets answer.
+async fn targets(backends: &Backends, stack: &Stack, prometheus: &PodRef) -> Option<Targets> {
     let interval = stack.prometheus.as_ref()?.scrape_interval.as_str();
     let interval = Duration::from_millis(duration::parse_millis(interval)?);
     // One missed scrape does not make a target go.
     let lookback = interval * 2 + Duration::from_secs(5);
+    let port = flows::http_port(Component::Prometheus);
     backends
-        .prometheus_targets_summary(&first, flows::http_port(Component::Prometheus), lookback)
+        .prometheus_targets_summary(prometheus, port, lookback)
         .await
-        .inspect_err(|error| warn!(pod = first.name, %error, "Cannot count the targets."))
+        .inspect_err(|error| warn!(pod = prometheus.name, %error, "Cannot count the targets."))
         .ok()
 }

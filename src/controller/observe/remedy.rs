@@ -43,10 +43,7 @@ pub fn crash(namespace: &str, pod: &str, container: &str) -> String {
 /// A pod that no node takes.
 pub fn scheduling(component: Component, message: &str) -> Option<String> {
     let field = component.field();
-    let scheduling = match component {
-        Component::Agent => "spec.agent",
-        _ => "spec.scheduling",
-    };
+    let scheduling = scheduling_field(component);
     if message.contains("Insufficient") || message.contains("Too many pods") {
         return Some(format!(
             "lower spec.{field}.resources.requests or add a node"
@@ -69,7 +66,7 @@ pub fn volume(component: Component, message: &str) -> Option<String> {
         .then(|| format!("set spec.{field}.storage.storageClassName to a class that kubectl get storageclass lists"))
 }
 
-/// Pods that the API server refuses.
+/// Pods and claims that the API server refuses.
 pub fn refusal(component: Component, message: &str) -> Option<String> {
     let field = component.field();
     if message.contains("PodSecurity") || message.contains("pod security policy") {
@@ -82,7 +79,36 @@ pub fn refusal(component: Component, message: &str) -> Option<String> {
             "label the namespace pod-security.kubernetes.io/enforce={level} or set spec.{field}.enabled: false"
         ));
     }
-    message
-        .contains("quota")
-        .then(|| format!("raise the ResourceQuota or lower spec.{field}.resources"))
+    if message.contains("PriorityClass") {
+        let scheduling = scheduling_field(component);
+        return Some(format!(
+            "set {scheduling}.priorityClassName to one that kubectl get priorityclass lists"
+        ));
+    }
+    message.contains("quota").then(|| quota(field, message))
+}
+
+/// `exceeded quota: q, requested: limits.memory=512Mi, used: …`, or
+/// `failed quota: q: must specify limits.cpu`.
+fn quota(field: &str, message: &str) -> String {
+    if let Some((_, unset)) = message.split_once("must specify ") {
+        return format!("the quota wants {unset}: set it in spec.{field}.resources");
+    }
+    let requested = message.split_once("requested: ").map_or("", |(_, it)| it);
+    let requested = requested.split(", used: ").next().unwrap_or_default();
+    if requested.contains("requests.storage") {
+        format!("raise the ResourceQuota or lower spec.{field}.storage.size")
+    } else if requested.contains("memory") || requested.contains("cpu") {
+        format!("raise the ResourceQuota or lower spec.{field}.resources")
+    } else {
+        "raise the ResourceQuota".into()
+    }
+}
+
+/// Where a component's scheduling is: the agent has its own.
+fn scheduling_field(component: Component) -> &'static str {
+    match component {
+        Component::Agent => "spec.agent",
+        _ => "spec.scheduling",
+    }
 }

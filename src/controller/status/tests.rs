@@ -1,7 +1,10 @@
 use std::collections::BTreeSet;
 
 use super::*;
+use crate::api::default_rules::DefaultRulesSpec;
+use crate::api::rule::Engine;
 use crate::{
+    api::{agent_config::Encoding, alerting::Links},
     controller::{
         conditions::find,
         observe::{Observed, diagnose::Finding},
@@ -9,8 +12,8 @@ use crate::{
     resolve::{
         RuleVerdict,
         model::{
-            Alertmanager, ContainerResources, Loki, Operator, Prometheus, Server, Stack, Version,
-            Workload,
+            Alertmanager, ContainerResources, ExternalLoki, Loki, Operator, Prometheus, Server,
+            Stack, Version, Workload,
         },
     },
 };
@@ -33,6 +36,7 @@ impl Case {
             observation: Observation {
                 components: components.collect(),
                 targets: Some(Targets { up: 41, down: 1 }),
+                unscraped: None,
             },
             resolution: Resolution {
                 stack,
@@ -100,9 +104,12 @@ fn verdict(taken: bool) -> RuleVerdict {
         namespace: "monitoring".into(),
         name: "rule".into(),
         generation: Some(1),
-        count: 1,
+        engine: Engine::Prometheus,
+        rules: ["A".to_owned()].into(),
         file: taken.then(|| "f.yaml".into()),
+        mark: taken.then_some(1),
         problems: Vec::new(),
+        refused: false,
     }
 }
 
@@ -117,11 +124,11 @@ fn stack() -> Stack {
             role_prefix: String::new(),
             cluster_domain: String::new(),
             cluster_wide: true,
+            host_logs: None,
         },
         server: Server {
             policy_v1: true,
             endpoint_slices: true,
-            claim_retention: true,
         },
         prometheus: Some(Prometheus {
             workload: workload("3.14.0"),
@@ -130,23 +137,34 @@ fn stack() -> Stack {
             scrape_interval: String::new(),
             external_labels: BTreeMap::new(),
             remote_write: Vec::new(),
+            discovery: None,
             rule_files: BTreeMap::new(),
+            alertmanagers: Vec::new(),
             secrets: BTreeMap::new(),
         }),
         alertmanager: Some(Alertmanager {
             workload: workload("0.34.0"),
             receivers: Vec::new(),
             routes: Vec::new(),
+            time_intervals: Vec::new(),
+            inhibit_warnings: true,
+            inhibit_rules: Vec::new(),
+            links: Links::default(),
             secrets: BTreeMap::new(),
         }),
         loki: Some(Loki {
             workload: workload("3.7.6"),
             retention: String::new(),
             rule_files: BTreeMap::new(),
+            alertmanager_urls: Vec::new(),
+            grafana_link: None,
         }),
+        external_loki: None,
         grafana: None,
         agent: None,
         held: BTreeSet::new(),
+        default_rules: DefaultRulesSpec::default(),
+        postgres_servers: Vec::new(),
         network_policy: true,
         image_pull_secrets: Vec::new(),
         paused: false,
@@ -206,6 +224,35 @@ fn the_columns_show_ready_pods_and_what_is_off() {
         rules: "2/3".into(),
     };
     assert_eq!(summary, expected);
+}
+
+#[test]
+fn a_loki_elsewhere_shows_without_being_a_component() {
+    let mut case = Case::well();
+    case.resolution.stack.loki = None;
+    case.observation.components.remove(&Component::Loki);
+    case.resolution.stack.external_loki = Some(ExternalLoki {
+        url: "https://loki.example.org".into(),
+        tenant: None,
+        tenants: BTreeMap::new(),
+        user: None,
+        token: false,
+        ca: false,
+        certificate: false,
+        encoding: Encoding::Protobuf,
+        secrets: BTreeMap::new(),
+    });
+    let status = case.status(None, 1);
+    let told = told(&status, "LogsReady");
+    let message = "lines go to https://loki.example.org, which runs elsewhere";
+    assert_eq!(told, ("True", "External", message));
+    assert!(
+        status
+            .components
+            .iter()
+            .all(|component| component.name != "loki")
+    );
+    assert_eq!(status.summary.unwrap().logs, "external");
 }
 
 #[test]

@@ -113,6 +113,7 @@ struct Compactor {
 struct Ruler {
     rule_path: String,
     wal: Wal,
+    external_url: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     alertmanager_url: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -164,7 +165,7 @@ pub fn config(stack: &Stack, loki: &model::Loki) -> Config {
             compaction_interval: "10m",
             retention_delete_delay: "2h",
         },
-        ruler: ruler(stack),
+        ruler: ruler(stack, loki),
         analytics: Analytics {
             reporting_enabled: false,
         },
@@ -225,7 +226,7 @@ fn limits(retention: &str) -> Limits {
     }
 }
 
-fn ruler(stack: &Stack) -> Ruler {
+fn ruler(stack: &Stack, loki: &model::Loki) -> Ruler {
     let url = |component| {
         stack
             .runs(component)
@@ -237,7 +238,16 @@ fn ruler(stack: &Stack) -> Ruler {
         wal: Wal {
             dir: format!("{DATA_DIR}/ruler-wal"),
         },
-        alertmanager_url: url(Component::Alertmanager),
+        // The links of alerts lead there; without an address they have no host.
+        external_url: loki
+            .grafana_link
+            .clone()
+            .unwrap_or_else(|| network::url(stack, Component::Loki)),
+        // A list, each of which gets every alert.
+        alertmanager_url: url(Component::Alertmanager).or_else(|| {
+            let urls = &loki.alertmanager_urls;
+            (!urls.is_empty()).then(|| urls.join(","))
+        }),
         remote_write: url(Component::Prometheus).map(|url| RemoteWrite {
             enabled: true,
             clients: BTreeMap::from([(

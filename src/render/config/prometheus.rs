@@ -5,12 +5,16 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use super::{
-    super::{flows, rules, version::Feature},
+    super::{flows, version::Feature},
+    http::Client,
     scrape::{self, KubernetesSd, Relabel, ScrapeConfig},
 };
 use crate::{
     api::component::Component,
-    resolve::model::{self, Stack},
+    resolve::{
+        model::{self, Stack},
+        rules,
+    },
 };
 
 /// Where the rule shards are mounted, each in a directory called by its number.
@@ -68,8 +72,23 @@ struct Alerting {
 
 #[derive(Debug, Serialize)]
 struct Alertmanagers {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    scheme: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    path_prefix: Option<String>,
+    #[serde(flatten)]
+    client: Client,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    static_configs: Vec<StaticTargets>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     kubernetes_sd_configs: Vec<KubernetesSd>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     relabel_configs: Vec<Relabel>,
+}
+
+#[derive(Debug, Serialize)]
+struct StaticTargets {
+    targets: [String; 1],
 }
 
 #[derive(Debug, Serialize)]
@@ -109,9 +128,7 @@ pub fn config(stack: &Stack, prometheus: &model::Prometheus) -> Config {
         rule_files: (0..rules::SHARDS)
             .map(|shard| format!("{RULES_DIR}/{shard}/*.yaml"))
             .collect(),
-        alerting: stack
-            .runs(Component::Alertmanager)
-            .then(|| alerting(stack, prometheus)),
+        alerting: alerting(stack, prometheus),
         scrape_configs: scrape::jobs(stack),
         remote_write: prometheus.remote_write.iter().map(remote_write).collect(),
     }
@@ -132,16 +149,43 @@ fn external_labels(prometheus: &model::Prometheus) -> BTreeMap<String, String> {
 }
 
 /// Every replica of Alertmanager gets every alert: they agree among themselves who notifies.
-fn alerting(stack: &Stack, prometheus: &model::Prometheus) -> Alerting {
+fn alerting(stack: &Stack, prometheus: &model::Prometheus) -> Option<Alerting> {
+    let own = stack
+        .runs(Component::Alertmanager)
+        .then(|| own_alertmanagers(stack));
+    let external = prometheus.alertmanagers.iter().map(external);
+    let alertmanagers: Vec<_> = own.into_iter().chain(external).collect();
     let replicas_differ = prometheus.workload.replicas > 1;
     // With the label, the alerts of a pair would be two alerts.
     let drop_replica = replicas_differ.then(|| scrape::drop_label(REPLICA_LABEL));
-    Alerting {
+    (!alertmanagers.is_empty()).then(|| Alerting {
         alert_relabel_configs: drop_replica.into_iter().collect(),
-        alertmanagers: vec![Alertmanagers {
-            kubernetes_sd_configs: vec![scrape::own_pods(stack)],
-            relabel_configs: scrape::keep_port(Component::Alertmanager, flows::HTTP),
+        alertmanagers,
+    })
+}
+
+fn own_alertmanagers(stack: &Stack) -> Alertmanagers {
+    Alertmanagers {
+        scheme: None,
+        path_prefix: None,
+        client: Client::default(),
+        static_configs: Vec::new(),
+        kubernetes_sd_configs: vec![scrape::own_pods(stack)],
+        relabel_configs: scrape::keep_port(Component::Alertmanager, flows::HTTP),
+    }
+}
+
+fn external(alertmanager: &model::ExternalAlertmanager) -> Alertmanagers {
+    let path = &alertmanager.path;
+    Alertmanagers {
+        scheme: Some(alertmanager.scheme.clone()),
+        path_prefix: (!path.is_empty()).then(|| path.clone()),
+        client: Client::of(&alertmanager.client, SECRETS_DIR),
+        static_configs: vec![StaticTargets {
+            targets: [alertmanager.authority.clone()],
         }],
+        kubernetes_sd_configs: Vec::new(),
+        relabel_configs: Vec::new(),
     }
 }
 

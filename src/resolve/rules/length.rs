@@ -2,13 +2,12 @@
 
 use crate::resolve::duration;
 
-/// Nearly what 64 bits of nanoseconds hold: 292 years.
-pub const LONGEST_MILLIS: u64 = 292 * 365 * 24 * 3_600_000;
+pub use crate::resolve::duration::LONGEST_MILLIS;
 
 /// The milliseconds of a duration that may be zero; none when it is too long or not one.
 pub fn parse(text: &str) -> Option<u64> {
     if text.bytes().any(|byte| matches!(byte, b'1'..=b'9')) {
-        return duration::parse_millis(text).filter(|millis| *millis <= LONGEST_MILLIS);
+        return duration::parse_millis(text);
     }
     // Without a digit but 0 it is zero, if it is written like a duration at all.
     duration::parse_millis(&text.replace('0', "1")).map(|_| 0)

@@ -1,60 +1,11 @@
-use super::resolve;
-use crate::{
-    api::{component::Component, rule::AlertRule, stack::MonitoringStack},
-    resolve::{
-        Inputs, Resolution,
-        model::{Operator, SecretValue, Server},
-    },
+use super::{
+    fixture::{inputs, resolved, said, stack},
+    resolve,
 };
-
-fn stack(spec: &str) -> MonitoringStack {
-    serde_saphyr::from_str(&format!(
-        "apiVersion: masthead.dev/v1alpha1\nkind: MonitoringStack\nmetadata: {{name: main, namespace: shop, uid: u}}\nspec: {spec}\n"
-    ))
-    .unwrap()
-}
-
-fn inputs() -> Inputs {
-    let key = |key: &str, value: &str| (key.to_owned(), SecretValue(value.into()));
-    Inputs {
-        operator: Operator {
-            image: "masthead:1".into(),
-            namespace: "masthead-system".into(),
-            role_prefix: "masthead".into(),
-            cluster_domain: "cluster.local".into(),
-            cluster_wide: true,
-        },
-        server: Server {
-            policy_v1: true,
-            endpoint_slices: true,
-            claim_retention: true,
-        },
-        secrets: [
-            ("slack".to_owned(), [key("url", "https://hooks")].into()),
-            (
-                "admin".to_owned(),
-                [key("admin-user", "me"), key("admin-password", "mine")].into(),
-            ),
-        ]
-        .into(),
-        assume_secrets: false,
-        grafana_admin: None,
-        fresh_password: SecretValue(b"fresh".to_vec()),
-        rules: Vec::new(),
-    }
-}
-
-fn resolved(spec: &str) -> Resolution {
-    resolve(&stack(spec), &inputs()).unwrap()
-}
-
-fn said(resolution: &Resolution) -> Vec<String> {
-    resolution
-        .problems
-        .iter()
-        .map(ToString::to_string)
-        .collect()
-}
+use crate::{
+    api::{component::Component, rule::AlertRule},
+    resolve::{Inputs, model::SecretValue, rules::judge},
+};
 
 #[test]
 fn an_empty_specification_is_a_complete_stack() {
@@ -94,7 +45,9 @@ fn a_component_that_is_off_is_neither_rendered_nor_held() {
 #[test]
 fn a_stack_without_prometheus_judges_no_rule() {
     let mut inputs = inputs();
-    inputs.rules.push(AlertRule::default());
+    inputs
+        .rules
+        .push(std::sync::Arc::new(judge(&AlertRule::default())));
     let judged = |spec: &str| resolve(&stack(spec), &inputs).unwrap().rules.len();
     assert_eq!(judged("{}"), 1);
     assert_eq!(judged("{metrics: {enabled: false}}"), 0);
@@ -146,6 +99,60 @@ fn a_missing_secret_takes_out_its_receiver_only() {
         routes,
         [1, 0],
         "the route that lost its only receiver is gone, the mute stays"
+    );
+}
+
+#[test]
+fn a_secret_that_cannot_pull_images_is_named_and_reaches_the_pods_all_the_same() {
+    let mut inputs = inputs();
+    let config = (".dockerconfigjson".to_owned(), SecretValue(b"{}".to_vec()));
+    inputs.secrets.insert("registry".into(), [config].into());
+    let found = resolve(
+        &stack("{imagePullSecrets: [{name: registry}, {name: gone}, {name: slack}]}"),
+        &inputs,
+    )
+    .unwrap();
+    assert_eq!(
+        said(&found),
+        [
+            "spec.imagePullSecrets[1]: there is no Secret \"gone\" in this namespace",
+            "spec.imagePullSecrets[2]: the Secret \"slack\" pulls no image: make it with kubectl create secret docker-registry",
+        ]
+    );
+    assert_eq!(
+        found.stack.image_pull_secrets,
+        ["registry", "gone", "slack"]
+    );
+}
+
+#[test]
+fn a_wrong_collector_is_named_and_the_agent_goes_on_without_it() {
+    let found = resolved("{agent: {node: {disable: [cpu, gpu]}}}");
+    let [problem] = &said(&found)[..] else {
+        panic!("one problem: {:?}", found.problems)
+    };
+    assert!(
+        problem.starts_with(
+            "spec.agent.node.disable[1]: no collector is named \"gpu\"; there are arp, "
+        ),
+        "{problem}"
+    );
+    let agent = found.stack.agent.unwrap();
+    assert_eq!(agent.config.node.unwrap().disable, ["cpu"]);
+}
+
+#[test]
+fn durations_that_prometheus_cannot_hold_hold_their_component() {
+    let found = resolved(
+        "{metrics: {retention: 300y}, logs: {retention: '0'}, alerting: {routes: [{receivers: [], repeatInterval: 293y}]}}",
+    );
+    assert_eq!(
+        said(&found),
+        [
+            "spec.metrics.retention: \"300y\" is not a duration above zero and up to 292y: write such as 30d",
+            "spec.alerting.routes[0].repeatInterval: \"293y\" is not a duration above zero and up to 292y: write such as 4h",
+            "spec.logs.retention: \"0\" is not a duration above zero and up to 292y: write such as 30d",
+        ]
     );
 }
 
@@ -222,6 +229,7 @@ fn the_servers_rules_and_resolve_agree() {
         "{alerting: {receivers: [{name: a, webhook: {url: 'http://a', urlSecretRef: {name: slack, key: url}}}]}}",
         "{alerting: {receivers: [{name: a, webhook: {url: 'http://a'}, slack: {webhookSecretRef: {name: slack, key: url}}}]}}",
         "{alerting: {receivers: [{name: a, email: {to: [a@b], from: a@b, smarthost: 'b:25', username: u}}]}}",
+        "{agent: {node: {netdev: {devices: {include: a, exclude: b}}}}}",
     ] {
         assert!(stack(spec).validate_cel().is_err(), "{spec}");
         assert!(!resolved(spec).problems.is_empty(), "{spec}");

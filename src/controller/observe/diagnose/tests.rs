@@ -248,6 +248,70 @@ fn pods_that_pod_security_forbids_quote_the_server_without_random_names() {
 }
 
 #[test]
+fn what_admission_refuses_names_the_field_that_would_mend_it() {
+    let told = |component: Component, message: &str| {
+        let case = Case::new(component, 1).event("workload", "FailedCreate", 3, message);
+        let (reason, message) = case.told();
+        assert_eq!(reason, "PodsRefused");
+        message
+    };
+    for (component, message, remedy) in [
+        (
+            Component::Prometheus,
+            "create Claim data-shop-prometheus-0 for Pod shop-prometheus-0 in StatefulSet shop-prometheus failed error: persistentvolumeclaims \"data-shop-prometheus-0\" is forbidden: exceeded quota: memory, requested: requests.storage=20Gi, used: requests.storage=0, limited: requests.storage=1Gi",
+            "; raise the ResourceQuota or lower spec.metrics.storage.size",
+        ),
+        (
+            Component::Loki,
+            "create Pod shop-loki-0 in StatefulSet shop-loki failed error: pods \"shop-loki-0\" is forbidden: exceeded quota: requests.storage, requested: limits.memory=512Mi, used: limits.memory=0, limited: limits.memory=64Mi",
+            "; raise the ResourceQuota or lower spec.logs.resources",
+        ),
+        (
+            Component::Agent,
+            "Error creating: pods \"shop-agent-x7k2p\" is forbidden: exceeded quota: few, requested: pods=1, used: pods=4, limited: pods=4",
+            "; raise the ResourceQuota",
+        ),
+        (
+            Component::Agent,
+            "Error creating: pods \"shop-agent-x7k2p\" is forbidden: failed quota: compute: must specify limits.cpu,requests.cpu",
+            "; the quota wants limits.cpu,requests.cpu: set it in spec.agent.resources",
+        ),
+        (
+            Component::Agent,
+            "Error creating: pods \"shop-agent-x7k2p\" is forbidden: no PriorityClass with name urgent was found",
+            "; set spec.agent.priorityClassName to one that kubectl get priorityclass lists",
+        ),
+        (
+            Component::Loki,
+            "create Pod shop-loki-0 in StatefulSet shop-loki failed error: pods \"shop-loki-0\" is forbidden: no PriorityClass with name urgent was found",
+            "; set spec.scheduling.priorityClassName to one that kubectl get priorityclass lists",
+        ),
+    ] {
+        let message = told(component, message);
+        assert!(message.ends_with(remedy), "{message}");
+    }
+}
+
+#[test]
+fn agents_that_fit_no_node_name_the_selector() {
+    let workload = |desired: i32| WorkloadState {
+        kind: "DaemonSet",
+        name: "shop-agent".into(),
+        desired,
+        ..WorkloadState::default()
+    };
+    let selector = [("disk".to_owned(), "ssd".to_owned())].into();
+    let finding = fits_nowhere(&workload(0), &selector).unwrap();
+    assert_eq!(finding.reason, "Unschedulable");
+    assert_eq!(
+        finding.message,
+        "DaemonSet shop-agent: no node has the labels disk=ssd; check spec.agent.nodeSelector"
+    );
+    assert_eq!(fits_nowhere(&workload(1), &selector), None);
+    assert_eq!(fits_nowhere(&workload(0), &BTreeMap::new()), None);
+}
+
+#[test]
 fn a_refusal_that_was_followed_by_a_success_is_over() {
     let case = Case::new(Component::Loki, 1)
         .event(

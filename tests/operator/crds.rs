@@ -1,20 +1,11 @@
 //! The custom resources on a current Kubernetes: its own server compiles their rules, counts what
 //! they cost, and judges objects by them. (The tests' API server is too old to know such rules.)
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    reason = "a test fails by panicking"
-)]
-#![cfg(feature = "controller")]
-
-mod server;
-
 use std::{fs, path::Path, time::Duration};
 
 use serde_json::{Value, json};
-use server::{Answer, Server};
+
+use crate::crd_server::{Answer, Server};
 
 const CRDS: &str = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions";
 const OURS: &str = "/apis/masthead.dev/v1alpha1/namespaces/monitoring";
@@ -22,12 +13,12 @@ const OURS: &str = "/apis/masthead.dev/v1alpha1/namespaces/monitoring";
 #[tokio::test]
 async fn a_current_server_takes_the_custom_resources_and_judges_by_them() {
     let Some(server) = Server::start().await else {
-        eprintln!("SKIPPED: no current server of custom resources: hack/tools/build-crd-server");
         return;
     };
     the_crds_are_taken_without_a_word(&server).await;
     every_sample_is_taken_without_a_word(&server).await;
     what_is_wrong_is_refused_with_its_place_and_reason(&server).await;
+    plain_numbers_are_taken_where_they_are_meant(&server).await;
     a_stack_may_go_back_to_an_empty_spec(&server).await;
     explain_has_the_fields(&server).await;
 }
@@ -113,16 +104,60 @@ fn rule(rule: &Value) -> Value {
 }
 
 async fn what_is_wrong_is_refused_with_its_place_and_reason(server: &Server) {
-    let url = json!({"url": "http://example.org"});
-    let slack = json!({"channel": "#alerts", "webhookSecretRef": {"name": "slack", "key": "url"}});
-    let mail = json!({
-        "to": ["ops@example.org"], "from": "masthead@example.org",
-        "smarthost": "smtp.example.org:587", "username": "masthead",
-    });
-    let one_of_three =
-        "spec.alerting.receivers[0]: Invalid value: exactly one of slack, email, webhook";
-    let one_of_two = "spec.rules[0]: Invalid value: exactly one of alert, record";
-    let cases = [
+    let cases = [wrong_stacks(), wrong_notifications(), wrong_rules()];
+    for (object, reason) in cases.into_iter().flatten() {
+        let answer = server.apply(&path(&object), &object).await;
+        // Server-side apply tells some mistakes as a server error.
+        let refused = answer.code >= 400 && answer.message().contains(reason);
+        assert!(
+            refused,
+            "{object} should be refused with '{reason}': {answer:#?}"
+        );
+    }
+}
+
+/// Objects, and what their refusal has to say.
+type Wrong = Vec<(Value, &'static str)>;
+
+fn wrong_stacks() -> Wrong {
+    let external = |more: &Value| {
+        let mut loki = json!({"url": "https://loki.example.org"});
+        loki.as_object_mut()
+            .unwrap()
+            .extend(more.as_object().unwrap().clone());
+        loki
+    };
+    let key = json!({"name": "loki", "key": "token"});
+    let auth = json!({"username": "me", "passwordSecretRef": key});
+    vec![
+        (
+            stack(
+                "main",
+                &json!({"logs": {"retention": "7d", "external": external(&json!({}))}}),
+            ),
+            "spec.logs: Invalid value: external replaces the stack's own Loki",
+        ),
+        (
+            stack(
+                "main",
+                &json!({"logs": {"external": external(&json!({"basicAuth": auth, "bearerTokenSecretRef": key}))}}),
+            ),
+            "spec.logs.external: Invalid value: basicAuth or bearerTokenSecretRef, not both",
+        ),
+        (
+            stack(
+                "main",
+                &json!({"logs": {"external": external(&json!({"tls": {"certSecretRef": key}}))}}),
+            ),
+            "spec.logs.external.tls: Invalid value: certSecretRef and keySecretRef: both or none",
+        ),
+        (
+            stack(
+                "main",
+                &json!({"agent": {"logs": {"files": [{"path": "var/log/x"}]}}}),
+            ),
+            r#"spec.agent.logs.files[0].path: Invalid value: "var/log/x""#,
+        ),
         (
             stack(&"a".repeat(40), &json!({})),
             "metadata.name: at most 39 characters",
@@ -135,14 +170,77 @@ async fn what_is_wrong_is_refused_with_its_place_and_reason(server: &Server) {
             stack("main.eu", &json!({})),
             "metadata.name: letters, digits and dashes",
         ),
-        (receivers(&json!([{"name": "chat"}])), one_of_three),
+        (
+            stack("main", &json!({"metrics": {"retentoin": "30d"}})),
+            ".spec.metrics.retentoin: field not declared in schema",
+        ),
+        (
+            stack("main", &json!({"metrics": {"retention": "soon"}})),
+            r#"spec.metrics.retention: Invalid value: "soon""#,
+        ),
+        (
+            stack(
+                "main",
+                &json!({"agent": {"node": {"netdev": {"devices": {"include": "a", "exclude": "b"}}}}}),
+            ),
+            "spec.agent.node.netdev.devices: Invalid value: only one of include, exclude",
+        ),
+        (
+            stack(
+                "main",
+                &json!({"logs": {"resources": {"limits": {"cpu": "two"}}}}),
+            ),
+            r#"spec.logs.resources.limits.cpu: Invalid value: "two""#,
+        ),
+    ]
+}
+
+fn wrong_notifications() -> Wrong {
+    let url = json!({"url": "http://example.org"});
+    let slack = json!({"channel": "#alerts", "webhookSecretRef": {"name": "slack", "key": "url"}});
+    let mail = json!({
+        "to": ["ops@example.org"], "from": "masthead@example.org",
+        "smarthost": "smtp.example.org:587", "username": "masthead",
+    });
+    let one_kind =
+        "spec.alerting.receivers[0]: Invalid value: exactly one of slack, email, webhook";
+    vec![
+        (receivers(&json!([{"name": "chat"}])), one_kind),
         (
             receivers(&json!([{"name": "chat", "webhook": url, "slack": slack}])),
-            one_of_three,
+            one_kind,
         ),
         (
             receivers(&json!([{"name": "chat", "webhook": {}}])),
             "spec.alerting.receivers[0].webhook: Invalid value: exactly one of url, urlSecretRef",
+        ),
+        (
+            receivers(&json!([{"name": "bot", "telegram": {"chatId": 0,
+                "botTokenSecretRef": {"name": "bot", "key": "token"}}}])),
+            "chatId: the number of a chat, never 0",
+        ),
+        (
+            stack(
+                "main",
+                &json!({"alerting": {"routes": [{"receivers": [], "repeatInterval": "0s"}]}}),
+            ),
+            "groupInterval and repeatInterval: above zero",
+        ),
+        (
+            stack(
+                "main",
+                &json!({"alerting": {"routes": [{"matchers": [
+                {"label": "a", "operator": "~", "value": "b"}]}]}}),
+            ),
+            "spec.alerting.routes[0].matchers[0].operator: Unsupported value",
+        ),
+        (
+            stack(
+                "main",
+                &json!({"alerting": {"external": [{"url": "http://a"}],
+                "receivers": [{"name": "hook", "webhook": url}]}}),
+            ),
+            "with external, receivers and routes belong to",
         ),
         (
             receivers(&json!([{"name": "mail", "email": mail}])),
@@ -152,6 +250,12 @@ async fn what_is_wrong_is_refused_with_its_place_and_reason(server: &Server) {
             receivers(&json!([{"name": "a", "webhook": url}, {"name": "a", "webhook": url}])),
             r#".spec.alerting.receivers: duplicate entries for key [name="a"]"#,
         ),
+    ]
+}
+
+fn wrong_rules() -> Wrong {
+    let one_of_two = "spec.rules[0]: Invalid value: exactly one of alert, record";
+    vec![
         (rule(&json!({"expr": "up"})), one_of_two),
         (
             rule(&json!({"expr": "up", "alert": "Up", "record": "up:all"})),
@@ -166,22 +270,19 @@ async fn what_is_wrong_is_refused_with_its_place_and_reason(server: &Server) {
             "spec.rules[0].expr: Required value",
         ),
         (
-            stack("main", &json!({"metrics": {"retentoin": "30d"}})),
-            ".spec.metrics.retentoin: field not declared in schema",
+            rule(&json!({"alert": "Up", "expr": "up", "for": 5})),
+            "spec.rules[0].for: Invalid value: 5",
         ),
-        (
-            stack("main", &json!({"metrics": {"retention": "soon"}})),
-            r#"spec.metrics.retention: Invalid value: "soon""#,
-        ),
-    ];
-    for (object, reason) in cases {
-        let answer = server.apply(&path(&object), &object).await;
-        // Server-side apply tells some mistakes as a server error.
-        let refused = answer.code >= 400 && answer.message().contains(reason);
-        assert!(
-            refused,
-            "{object} should be refused with '{reason}': {answer:#?}"
-        );
+    ]
+}
+
+async fn plain_numbers_are_taken_where_they_are_meant(server: &Server) {
+    let resources = json!({"limits": {"cpu": 2, "memory": 536_870_912}});
+    let object = stack("numbers", &json!({"metrics": {"resources": resources}}));
+    assert_taken("amounts", &server.apply(&path(&object), &object).await);
+    for wait in [json!(0), json!("0"), json!("0s"), json!("5m")] {
+        let object = rule(&json!({"alert": "Up", "expr": "up", "for": wait}));
+        assert_taken("for", &server.apply(&path(&object), &object).await);
     }
 }
 
