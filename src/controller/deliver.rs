@@ -171,7 +171,7 @@ impl Deliverer {
         let desired = stack
             .workload(delivery.component)
             .map_or(0, |workload| workload.replicas);
-        summarize(delivery, desired, outcomes)
+        summarize(delivery, desired, &outcomes)
     }
 }
 
@@ -201,7 +201,7 @@ async fn running_pods(
 }
 
 /// One state from what the pods said.
-fn summarize(delivery: &Delivery, desired: i32, outcomes: Vec<Outcome>) -> ConfigState {
+fn summarize(delivery: &Delivery, desired: i32, outcomes: &[Outcome]) -> ConfigState {
     let holding = outcomes.iter().filter(|outcome| outcome.holds).count();
     let enough = i32::try_from(holding).unwrap_or(i32::MAX) >= desired;
     let failing: Vec<&Outcome> = outcomes.iter().filter(|outcome| !outcome.holds).collect();
@@ -214,7 +214,7 @@ fn summarize(delivery: &Delivery, desired: i32, outcomes: Vec<Outcome>) -> Confi
         None => Some(format!("{holding} of {desired} pods run")),
     };
     let refused = failing.iter().any(|outcome| outcome.refused);
-    let rules = listing(&outcomes);
+    let rules = listing(outcomes);
     ConfigState {
         hash: delivery.hash.clone(),
         loaded: enough && message.is_none(),
@@ -289,7 +289,7 @@ mod tests {
             proof: Proof::PrometheusConfigHolds("h".into()),
             hash: "h".into(),
         };
-        summarize(&delivery, desired, outcomes)
+        summarize(&delivery, desired, &outcomes)
     }
 
     #[test]

@@ -45,7 +45,7 @@ pub async fn reconcile(stack: Arc<Guarded>, scope: Arc<Scope>) -> Result<Action,
     let context = &scope.context;
     let permit = context.slots.acquire().await;
     let started = Instant::now();
-    let result = match tokio::time::timeout(LIMIT, steps(&stack, &scope)).await {
+    let result = match tokio::time::timeout(LIMIT, Box::pin(steps(&stack, &scope))).await {
         Ok(result) => result,
         Err(_) => Err(Error::Timeout(LIMIT)),
     };
