@@ -21,9 +21,9 @@ pub async fn volumes_grow_where_their_class_allows_it(bench: &Bench) {
         let api: Api<StorageClass> = Api::all(bench.client.clone());
         api.create(&PostParams::default(), &class).await.unwrap();
     }
-    let problem = Box::pin(scenario(bench, "grows", "elastic", "2Gi", "2Gi")).await;
+    let problem = scenario(bench, "grows", "elastic", "2Gi", "2Gi").await;
     assert_eq!(problem, None);
-    let problem = Box::pin(scenario(bench, "cannot-grow", "fixed", "2Gi", "1Gi")
+    let problem = scenario(bench, "cannot-grow", "fixed", "2Gi", "1Gi")
         .await
         .unwrap();
     assert!(
@@ -46,7 +46,7 @@ async fn scenario(
 ) -> Option<String> {
     let spec =
         |size: &str| json!({"metrics": {"storage": {"size": size, "storageClassName": class}}});
-    let stack = bench.stack(namespace, spec("1Gi"))).await;
+    let stack = bench.stack(namespace, spec("1Gi")).await;
     let (model, objects) = bench.rendered(&stack).await;
     let context = bench.context();
     converge(&context, &model, &objects).await;
