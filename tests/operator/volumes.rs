@@ -21,16 +21,16 @@ pub async fn volumes_grow_where_their_class_allows_it(bench: &Bench) {
         let api: Api<StorageClass> = Api::all(bench.client.clone());
         api.create(&PostParams::default(), &class).await.unwrap();
     }
-    let problem = scenario(bench, "grows", "elastic", "2Gi", "2Gi").await;
+    let problem = Box::pin(scenario(bench, "grows", "elastic", "2Gi", "2Gi")).await;
     assert_eq!(problem, None);
-    let problem = scenario(bench, "cannot-grow", "fixed", "2Gi", "1Gi")
+    let problem = Box::pin(scenario(bench, "cannot-grow", "fixed", "2Gi", "1Gi"))
         .await
         .unwrap();
     assert!(
         problem.contains("StorageClass fixed does not allow expansion"),
         "{problem}"
     );
-    let problem = scenario(bench, "shrinks", "elastic", "500Mi", "1Gi")
+    let problem = Box::pin(scenario(bench, "shrinks", "elastic", "500Mi", "1Gi"))
         .await
         .unwrap();
     assert!(problem.contains("never shrinks"), "{problem}");
