@@ -171,7 +171,7 @@ impl Deliverer {
         let desired = stack
             .workload(delivery.component)
             .map_or(0, |workload| workload.replicas);
-        summarize(delivery, desired, outcomes)
+        summarize(delivery, desired, &outcomes)
     }
 }
 
@@ -201,7 +201,7 @@ async fn running_pods(
 }
 
 /// One state from what the pods said.
-fn summarize(delivery: &Delivery, desired: i32, outcomes: Vec<Outcome>) -> ConfigState {
+fn summarize(delivery: &Delivery, desired: i32, outcomes: &[Outcome]) -> ConfigState {
     let holding = outcomes.iter().filter(|outcome| outcome.holds).count();
     let enough = i32::try_from(holding).unwrap_or(i32::MAX) >= desired;
     let failing: Vec<&Outcome> = outcomes.iter().filter(|outcome| !outcome.holds).collect();
@@ -214,7 +214,7 @@ fn summarize(delivery: &Delivery, desired: i32, outcomes: Vec<Outcome>) -> Confi
         None => Some(format!("{holding} of {desired} pods run")),
     };
     let refused = failing.iter().any(|outcome| outcome.refused);
-    let rules = listing(&outcomes);
+    let rules = listing(outcomes);
     ConfigState {
         hash: delivery.hash.clone(),
         loaded: enough && message.is_none(),
@@ -282,7 +282,7 @@ mod tests {
         }
     }
 
-    fn state(desired: i32, outcomes: Vec<Outcome>) -> ConfigState {
+    fn state(desired: i32, outcomes: &[Outcome]) -> ConfigState {
         let delivery = Delivery {
             component: Component::Prometheus,
             port: 9090,
@@ -294,8 +294,8 @@ mod tests {
 
     #[test]
     fn a_configuration_is_loaded_once_every_pod_that_should_run_has_it() {
-        assert!(state(1, vec![outcome("a", true, None)]).loaded);
-        let half = state(2, vec![outcome("a", true, None)]);
+        assert!(state(1, &[outcome("a", true, None)]).loaded);
+        let half = state(2, &[outcome("a", true, None)]);
         assert!(!half.loaded);
         assert_eq!(half.message.as_deref(), Some("1 of 2 pods run"));
     }
@@ -303,7 +303,7 @@ mod tests {
     #[test]
     fn the_first_failing_pod_is_quoted_and_the_others_are_counted() {
         let outcomes = ["a", "b", "c"].map(|pod| outcome(pod, pod == "a", None));
-        let state = state(1, outcomes.into());
+        let state = state(1, &outcomes);
         assert!(!state.loaded);
         let expected = "pod b: yaml: line 3 (and 1 more)";
         assert_eq!(state.message.as_deref(), Some(expected));
@@ -316,7 +316,7 @@ mod tests {
             outcome("b", false, None),
             outcome("c", true, Some(&["y.yaml", "z.yaml"])),
         ];
-        let rules = state(3, outcomes).rules.unwrap();
+        let rules = state(3, &outcomes).rules.unwrap();
         assert_eq!(rules.groups.keys().collect::<Vec<_>>(), ["y.yaml"]);
     }
 
@@ -327,8 +327,8 @@ mod tests {
             ready: false,
             ..silent.clone()
         };
-        assert_eq!(state(1, vec![starting]).rules, Some(Listing::default()));
-        assert_eq!(state(1, vec![]).rules, Some(Listing::default()));
-        assert_eq!(state(1, vec![silent]).rules, None);
+        assert_eq!(state(1, &[starting]).rules, Some(Listing::default()));
+        assert_eq!(state(1, &[]).rules, Some(Listing::default()));
+        assert_eq!(state(1, &[silent]).rules, None);
     }
 }

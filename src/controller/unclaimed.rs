@@ -2,7 +2,7 @@
 //! stacks that are gone. Nobody else would tell their authors.
 
 use std::{
-    collections::HashMap,
+    collections::{BTreeSet, HashMap},
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
@@ -122,7 +122,7 @@ impl Reaches {
         let reaches = stacks.iter().zip(&keys).map(|(stack, key)| {
             let metadata = stack.meta();
             let reach = known.get(key).cloned().unwrap_or_else(|| match &stack.0 {
-                Ok(stack) => Reach::of(stack, Default::default()),
+                Ok(stack) => Reach::of(stack, BTreeSet::new()),
                 Err(_) => Reach {
                     namespace: metadata.namespace.clone().unwrap_or_default(),
                     uid: metadata.uid.clone().unwrap_or_default(),

@@ -120,6 +120,6 @@ impl Alert<'_> {
 }
 
 /// A duration as given, or the default one.
-fn or<'a>(given: Option<&'a Duration>, default: &'a str) -> Option<&'a str> {
-    Some(given.map_or(default, |given| given.0.as_str()))
+fn or<'a>(given: Option<&'a Duration>, default: &'a str) -> &'a str {
+    given.map_or(default, |given| given.0.as_str())
 }

@@ -119,6 +119,8 @@ fn file_name(rule: &AlertRule) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
     use proptest::prelude::*;
 
     use super::{Placing, judge, place, problems, promql};
@@ -146,7 +148,7 @@ mod tests {
             "[{alert: A, expr: up == 0}, {alert: B, expr: 'rate(up)'}]",
         );
         let judged = [good, bad].map(|rule| judge(&rule).into());
-        let Placing { files, verdicts } = place(Engine::Prometheus, &judged, &Default::default());
+        let Placing { files, verdicts } = place(Engine::Prometheus, &judged, &BTreeMap::new());
         assert_eq!(files.keys().collect::<Vec<_>>(), ["shop-good.yaml"]);
         assert_eq!(verdicts[0].name, "bad");
         assert_eq!(verdicts[0].problems[0].field, "spec.rules[1].expr");

@@ -124,7 +124,8 @@ pub fn args(flags: &[&str]) -> ControllerArgs {
 
 /// Applies and prunes; everything must have gone well.
 pub async fn converge(context: &Context, stack: &Stack, objects: &[Object]) -> Applied {
-    let applied = reconcile::converge(context, stack, objects).await.unwrap();
+    let converging = Box::pin(reconcile::converge(context, stack, objects));
+    let applied = converging.await.unwrap();
     assert_eq!(applied.failed, vec![]);
     applied
 }

@@ -17,6 +17,7 @@ pub struct Case {
 
 const BAR: &str = "1x120";
 
+#[allow(clippy::too_many_lines, reason = "a table")]
 pub fn cases() -> Vec<Case> {
     vec![
         Case {

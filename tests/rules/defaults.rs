@@ -2,6 +2,7 @@
 
 use std::{collections::BTreeSet, fs, path::Path, process::Command};
 
+use kube::api::ObjectMeta;
 use masthead::{
     api::{
         agent_config::LogsConfig,
@@ -125,7 +126,7 @@ fn every_default_rule_has_a_case_a_runbook_and_is_a_valid_rule() {
     let mut found = BTreeSet::new();
     for (topic, rules) in default_rules::with_jobs(&stack(), all_jobs()) {
         let rule = AlertRule {
-            metadata: Default::default(),
+            metadata: ObjectMeta::default(),
             spec: AlertRuleSpec {
                 rules: rules.clone(),
                 ..AlertRuleSpec::default()

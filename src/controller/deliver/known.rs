@@ -9,7 +9,10 @@ use crate::{controller::backend::rules::Groups, resolve::model::RuleFiles};
 
 /// The rules of each pod as it listed them last, by stack and pod. Clones share it.
 #[derive(Clone, Debug, Default)]
-pub struct Known(Arc<Mutex<HashMap<String, HashMap<String, Arc<Groups>>>>>);
+pub struct Known(Arc<Mutex<HashMap<String, Pods>>>);
+
+/// The rules of the pods of one stack.
+type Pods = HashMap<String, Arc<Groups>>;
 
 impl Known {
     /// What a pod listed last.

@@ -30,7 +30,10 @@ const LOOKED: Duration = Duration::from_secs(35);
 
 /// Since when each content of a file is wanted, by stack and file. Clones share it.
 #[derive(Clone, Debug, Default)]
-pub struct Settling(Arc<Mutex<HashMap<String, BTreeMap<String, (u64, Instant)>>>>);
+pub struct Settling(Arc<Mutex<HashMap<String, Since>>>);
+
+/// Of each file the mark that is wanted, and since when.
+type Since = BTreeMap<String, (u64, Instant)>;
 
 impl Settling {
     /// Forgets a stack that is gone.

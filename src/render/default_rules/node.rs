@@ -16,7 +16,7 @@ pub(super) fn containers(gathered: &Gathered<'_>, spec: &DefaultRulesSpec) -> Ve
         // What ended as it should, a Job's container, is not down. The state and its reason change
         // while a container crashes again and again: the alert is one all the same.
         expr: "max by (namespace, pod, container, name, node) (masthead_container_state{job=\"cadvisor\",state!=\"running\",reason!=\"Completed\"}) == 1".into(),
-        for_: or(given.for_.as_ref(), "1m"),
+        for_: Some(or(given.for_.as_ref(), "1m")),
         severity: Some(Severity::Critical),
         summary: "Container {{ or $labels.container $labels.name }} is down",
         description: "Container {{ or $labels.container $labels.name }}{{ with $labels.pod }} of pod {{ $labels.namespace }}/{{ . }}{{ end }} on node {{ $labels.node }} does not run.",
@@ -40,7 +40,7 @@ fn memory(spec: &DefaultRulesSpec) -> Option<RuleEntry> {
             "100 * (1 - node_memory_MemAvailable_bytes{{job=\"node-exporter\"}} / node_memory_MemTotal_bytes{{job=\"node-exporter\"}}) > {}",
             given.used_percent.unwrap_or(90)
         ),
-        for_: or(given.for_.as_ref(), "5m"),
+        for_: Some(or(given.for_.as_ref(), "5m")),
         severity: Some(Severity::Warning),
         summary: "Node {{ $labels.instance }} is short of memory",
         description: "{{ $value | printf \"%.1f\" }} % of the memory of node {{ $labels.instance }} is used.",
@@ -57,7 +57,7 @@ fn cpu(gathered: &Gathered<'_>, spec: &DefaultRulesSpec) -> Option<RuleEntry> {
             gathered.rate_window(),
             given.used_percent.unwrap_or(80)
         ),
-        for_: or(given.for_.as_ref(), "10m"),
+        for_: Some(or(given.for_.as_ref(), "10m")),
         severity: Some(Severity::Warning),
         summary: "The processors of node {{ $labels.instance }} are busy",
         description: "The processors of node {{ $labels.instance }} are busy for {{ $value | printf \"%.1f\" }} % of the time.",
@@ -74,7 +74,7 @@ fn disk(spec: &DefaultRulesSpec) -> Option<RuleEntry> {
             "100 * node_filesystem_avail_bytes{which} / node_filesystem_size_bytes{which} < {} and node_filesystem_readonly{which} == 0",
             given.free_percent.unwrap_or(10)
         ),
-        for_: or(given.for_.as_ref(), "5m"),
+        for_: Some(or(given.for_.as_ref(), "5m")),
         severity: Some(Severity::Warning),
         summary: "File system {{ $labels.mountpoint }} of node {{ $labels.instance }} is nearly full",
         description: "{{ $value | printf \"%.1f\" }} % of {{ $labels.mountpoint }} ({{ $labels.device }}) of node {{ $labels.instance }} is free.",

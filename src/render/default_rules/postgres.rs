@@ -21,7 +21,7 @@ fn down(gathered: &Gathered<'_>, spec: &DefaultRulesSpec) -> Option<RuleEntry> {
     let alert = Alert {
         name: "PostgresDown",
         expr: down_expr(gathered.postgres_targets()),
-        for_: or(given.for_.as_ref(), "1m"),
+        for_: Some(or(given.for_.as_ref(), "1m")),
         severity: Some(Severity::Critical),
         summary: "PostgreSQL {{ or $labels.server $labels.instance }} is down",
         description: "PostgreSQL {{ or $labels.server $labels.instance }} does not answer, or no agent is there to ask it.",
@@ -32,14 +32,15 @@ fn down(gathered: &Gathered<'_>, spec: &DefaultRulesSpec) -> Option<RuleEntry> {
 /// A server that does not answer, or of which nobody tells: with the agent that asks it, its
 /// series are gone.
 fn down_expr(targets: impl IntoIterator<Item = String>) -> String {
-    let mut expr = format!("pg_up{{job=\"{JOB}\"}} == 0");
-    for target in targets {
-        let target = format!("{target:?}");
-        expr.push_str(&format!(
-            " or absent(pg_up{{job=\"{JOB}\",server={target}}})"
-        ));
-    }
-    expr
+    let down = format!("pg_up{{job=\"{JOB}\"}} == 0");
+    let absent = targets
+        .into_iter()
+        .map(|target| format!("absent(pg_up{{job=\"{JOB}\",server={target:?}}})"));
+    [down]
+        .into_iter()
+        .chain(absent)
+        .collect::<Vec<_>>()
+        .join(" or ")
 }
 
 fn connections(spec: &DefaultRulesSpec) -> Option<RuleEntry> {
@@ -50,7 +51,7 @@ fn connections(spec: &DefaultRulesSpec) -> Option<RuleEntry> {
             "sum by (instance, server, node) (pg_stat_activity_count{{job=\"{JOB}\"}}) > {}",
             given.connections.unwrap_or(80)
         ),
-        for_: or(given.for_.as_ref(), "5m"),
+        for_: Some(or(given.for_.as_ref(), "5m")),
         severity: Some(Severity::Warning),
         summary: "PostgreSQL {{ or $labels.server $labels.instance }} has many connections",
         description: "PostgreSQL {{ or $labels.server $labels.instance }} has {{ $value }} connections.",

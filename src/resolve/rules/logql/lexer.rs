@@ -265,20 +265,22 @@ impl Lexer<'_> {
     }
 }
 
+/// Go's units of time, in seconds.
+const UNITS: [(&str, f64); 7] = [
+    ("ns", 1e-9),
+    ("us", 1e-6),
+    ("µs", 1e-6),
+    ("ms", 1e-3),
+    ("s", 1.0),
+    ("m", 60.0),
+    ("h", 3600.0),
+];
+
 /// The seconds of a duration as Prometheus or Go writes it: `1h30m`, `1d`, `1.5h`, `10ns`.
 fn seconds(text: &str) -> Option<f64> {
     if let Some(millis) = duration::parse_millis(text).or_else(|| length::parse(text)) {
         return (millis <= length::LONGEST_MILLIS).then_some(millis as f64 / 1000.0);
     }
-    const UNITS: [(&str, f64); 7] = [
-        ("ns", 1e-9),
-        ("us", 1e-6),
-        ("µs", 1e-6),
-        ("ms", 1e-3),
-        ("s", 1.0),
-        ("m", 60.0),
-        ("h", 3600.0),
-    ];
     let (mut rest, mut total) = (text, 0.0);
     while !rest.is_empty() {
         let end = rest.find(|c: char| !c.is_ascii_digit() && c != '.')?;

@@ -143,11 +143,10 @@ impl Parser {
         self.skip();
         // What stands in parentheses may be labels or the right side.
         let labels = self.is_sign("(")
-            && match (self.nth(1), self.nth(2)) {
-                (Kind::Sign(")"), _) => true,
-                (Kind::Word(_), Kind::Sign(")" | ",")) => true,
-                _ => false,
-            };
+            && matches!(
+                (self.nth(1), self.nth(2)),
+                (Kind::Sign(")"), _) | (Kind::Word(_), Kind::Sign(")" | ","))
+            );
         if labels { self.labels() } else { Ok(()) }
     }
 

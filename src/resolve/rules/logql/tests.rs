@@ -34,11 +34,10 @@ fn what_loki_would_choke_on_is_refused_with_its_place() {
 }
 
 #[test]
-fn no_good_query_that_is_cut_off_is_taken_for_another_reason_than_being_whole() {
+fn a_query_that_is_cut_off_anywhere_makes_no_panic() {
     for expr in GOOD.lines() {
         for (at, _) in expr.char_indices() {
-            // A part may be a query of its own; it must not be a crash.
-            let _answer = problem(&expr[..at]);
+            let _answer = problem(expr.get(..at).unwrap());
         }
     }
 }
