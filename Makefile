@@ -12,7 +12,7 @@ TOOLS := . hack/tools/env.sh &&
 FUZZ_SECONDS ?= 60
 HELM_INSTALL := helm template masthead charts/masthead --namespace masthead-system
 
-.PHONY: help up down test tools generate lint unit features docs cluster-test kubeconfig bench fuzz deny
+.PHONY: help up down test soak tools generate lint unit features docs cluster-test kubeconfig bench fuzz deny
 
 help: ## List the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | column -t -s "$$(printf '\t')"
@@ -52,6 +52,9 @@ features: ## Each half of the binary builds without the other
 
 unit: ## All tests but those on the single-node cluster
 	$(TOOLS) $(NEXTEST) -E 'not binary(cluster)'
+
+soak: tools ## The faults of the agent's logs at full length: about an hour, on a quiet machine
+	$(TOOLS) MASTHEAD_SOAK=1 $(NEXTEST) --no-capture --test logs
 
 docs: ## The API documentation builds without a warning
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --locked --no-deps --quiet

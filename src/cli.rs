@@ -71,6 +71,27 @@ pub struct ControllerArgs {
     /// The cluster's DNS domain.
     #[arg(long, env = "MASTHEAD_CLUSTER_DOMAIN", default_value = "cluster.local")]
     pub cluster_domain: String,
+    /// The folder of the nodes below which stacks may have log files shipped; empty: no files,
+    /// and no journal.
+    #[arg(
+        long,
+        env = "MASTHEAD_AGENT_HOST_LOGS",
+        default_value = crate::api::defaults::HOST_LOGS,
+        value_parser = host_folder
+    )]
+    pub agent_host_logs: String,
+}
+
+/// A folder that can be mounted under its own name.
+#[cfg(feature = "controller")]
+fn host_folder(text: &str) -> Result<String, String> {
+    let folder = text.trim_end_matches('/');
+    let mut parts = folder.split('/').skip(1);
+    let good = folder.starts_with('/') && !parts.any(|part| ["", ".", ".."].contains(&part));
+    if text.is_empty() || good {
+        return Ok(folder.to_owned());
+    }
+    Err("not the absolute path of a folder below /, such as /var/log".into())
 }
 
 /// Flags of `masthead agent`.
@@ -90,6 +111,13 @@ pub struct AgentArgs {
         default_value = "0.0.0.0:8081"
     )]
     pub containers_address: std::net::SocketAddr,
+    /// Where PostgreSQL's metrics are served.
+    #[arg(
+        long,
+        env = "MASTHEAD_POSTGRES_ADDRESS",
+        default_value = "0.0.0.0:9187"
+    )]
+    pub postgres_address: std::net::SocketAddr,
     /// Where `/livez`, `/readyz` and the agent's own `/metrics` are served.
     #[arg(long, env = "MASTHEAD_ADMIN_ADDRESS", default_value = "0.0.0.0:9110")]
     pub admin_address: std::net::SocketAddr,
@@ -105,6 +133,14 @@ pub struct AgentArgs {
     /// The Kubernetes node's name; stands for the host's name where its own cannot be read.
     #[arg(long, env = "MASTHEAD_NODE_NAME")]
     pub node_name: Option<String>,
+    /// Loki's address, such as `http://loki:3100`; goes before the configuration file's. Without a
+    /// file the logs of this host's containers, its syslog and its journal are sent there.
+    #[arg(long, env = "MASTHEAD_LOKI")]
+    pub loki: Option<String>,
+    /// The folder that keeps how far logs are delivered; goes before the configuration file's,
+    /// where it is /var/lib/masthead unless it says otherwise.
+    #[arg(long, env = "MASTHEAD_STATE")]
+    pub state: Option<PathBuf>,
 }
 
 /// Flags of `masthead crds`.

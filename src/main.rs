@@ -1,5 +1,6 @@
 //! The command line's entry: parse, start logging, hand over.
 
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Parser;
@@ -41,7 +42,9 @@ fn run(cli: &Cli) -> anyhow::Result<ExitCode> {
         Command::Agent(args) => {
             telemetry::init(&cli.log)?;
             // Before the first thread: it holds for those that are started later.
-            masthead::agent::landlock::lock(&[]);
+            let writable = masthead::agent::writable(args);
+            let writable: Vec<&std::path::Path> = writable.iter().map(PathBuf::as_path).collect();
+            masthead::agent::landlock::lock(&writable);
             serve(|stop| masthead::agent::run(args.clone(), stop))?;
         }
         #[cfg(feature = "controller")]

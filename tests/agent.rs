@@ -16,6 +16,8 @@ mod docker;
 mod exposition;
 #[path = "agent/page.rs"]
 mod page;
+#[path = "agent/postgres.rs"]
+mod postgres;
 #[path = "agent/recorded.rs"]
 mod recorded;
 #[path = "support/tree.rs"]
@@ -39,11 +41,14 @@ fn args() -> AgentArgs {
         config: None,
         node_address: LOOPBACK,
         containers_address: LOOPBACK,
+        postgres_address: LOOPBACK,
         admin_address: LOOPBACK,
         proc: "/proc".into(),
         sys: "/sys".into(),
         rootfs: "/".into(),
         node_name: None,
+        loki: None,
+        state: None,
     }
 }
 
@@ -51,6 +56,7 @@ fn args() -> AgentArgs {
 struct Running {
     node: SocketAddr,
     containers: SocketAddr,
+    postgres: SocketAddr,
     admin: SocketAddr,
     stop: CancellationToken,
     thread: Option<std::thread::JoinHandle<()>>,
@@ -65,20 +71,25 @@ impl Running {
             let runtime = tokio::runtime::Runtime::new().unwrap();
             runtime.block_on(async {
                 let agent = Agent::bind(args).await.unwrap();
+                let unbound = || SocketAddr::new(LOOPBACK.ip(), 0);
+                let node = agent.node_address().unwrap_or_else(unbound);
+                let postgres = agent.postgres_address().unwrap_or_else(unbound);
                 sender
                     .send((
-                        agent.node_address().unwrap(),
+                        node,
                         agent.containers_address().unwrap_or(LOOPBACK),
+                        postgres,
                         agent.admin_address(),
                     ))
                     .unwrap();
                 agent.serve(stopped).await.unwrap();
             });
         });
-        let (node, containers, admin) = receiver.recv().unwrap();
+        let (node, containers, postgres, admin) = receiver.recv().unwrap();
         Self {
             node,
             containers,
+            postgres,
             admin,
             stop,
             thread: Some(thread),

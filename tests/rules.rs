@@ -8,6 +8,14 @@
     reason = "a test fails by panicking"
 )]
 
+#[path = "rules/default_cases.rs"]
+mod default_cases;
+#[path = "rules/defaults.rs"]
+mod defaults;
+#[path = "support/stack.rs"]
+#[allow(dead_code)]
+mod stack;
+
 use std::{
     collections::{BTreeMap, BTreeSet},
     fs,

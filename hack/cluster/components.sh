@@ -73,6 +73,7 @@ EOF
 }
 
 # Images cannot be pulled again, so the kubelet must never delete one (imageGCHighThresholdPercent 100).
+# Logs are rotated early, so that the tests see it.
 write_kubelet_config() {
     printf 'nameserver %s\n' "$NODE_IP" >"$CONFIG/resolv.conf"
     cat >"$CONFIG/kubelet.yaml" <<EOF
@@ -95,6 +96,7 @@ evictionHard: {memory.available: 100Mi, nodefs.available: 1%, imagefs.available:
 imageGCHighThresholdPercent: 100
 nodeStatusUpdateFrequency: 1s
 serializeImagePulls: false
+containerLogMaxSize: 1Mi
 EOF
     # From 1.31 the kubelet refuses cgroup v1 unless told otherwise.
     if [ "$(kubernetes_minor)" -ge 31 ]; then echo "failCgroupV1: false" >>"$CONFIG/kubelet.yaml"; fi

@@ -3,6 +3,7 @@
 //! The operator delivers the file in a ConfigMap. The kubelet swaps the whole folder by one rename,
 //! so a changed file is another file; it is looked at when somebody scrapes and never in between.
 
+use std::collections::BTreeSet;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -11,15 +12,29 @@ use anyhow::Context;
 use prometheus::{IntCounter, IntGauge, Registry};
 
 use super::collector;
-use crate::api::agent_config::{AgentConfig, ContainersConfig, NodeConfig};
+use crate::api::agent_config::{
+    AgentConfig, ContainersConfig, DockerLogsConfig, FileLogsConfig, JournalConfig, LogsConfig,
+    NodeConfig, PodLogsConfig, PostgresConfig,
+};
 
 /// Where Docker listens, unless told otherwise.
 const DOCKER: &str = "/run/docker.sock";
 
+/// Where the configuration comes from: a file, and flags that go before it.
+#[derive(Clone, Debug, Default)]
+pub struct Source {
+    /// The file; none: everything that the host offers.
+    pub path: Option<PathBuf>,
+    /// Loki's address.
+    pub loki: Option<String>,
+    /// The folder that keeps how far logs are delivered.
+    pub state: Option<PathBuf>,
+}
+
 /// The configuration as it is now.
 #[derive(Debug)]
 pub struct Live {
-    path: Option<PathBuf>,
+    source: Source,
     state: Mutex<State>,
     right: IntGauge,
     reloads: IntCounter,
@@ -39,13 +54,13 @@ impl Live {
     ///
     /// # Errors
     /// When the file cannot be read or is wrong, or when the registry has the metrics already.
-    pub fn load(path: Option<&Path>, registry: &Registry) -> anyhow::Result<Self> {
+    pub fn load(source: Source, registry: &Registry) -> anyhow::Result<Self> {
         let live = Self {
-            path: path.map(Path::to_path_buf),
             state: Mutex::new(State {
-                stamp: path.and_then(stamp),
-                config: Arc::new(load(path)?),
+                stamp: source.path.as_deref().and_then(stamp),
+                config: Arc::new(source.load()?),
             }),
+            source,
             right: IntGauge::new(
                 "masthead_agent_config_last_reload_successful",
                 "Whether the configuration in use is the one in the file; 0 after a change that \
@@ -66,7 +81,7 @@ impl Live {
     /// good one stays, which log and metrics say.
     pub fn current(&self) -> Arc<AgentConfig> {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        let Some(path) = &self.path else {
+        let Some(path) = &self.source.path else {
             return state.config.clone();
         };
         let stamp = stamp(path);
@@ -74,7 +89,7 @@ impl Live {
             return state.config.clone();
         }
         state.stamp = stamp;
-        let loaded = load(Some(path));
+        let loaded = self.source.load();
         self.right.set(loaded.is_ok().into());
         match loaded {
             Ok(config) => {
@@ -97,6 +112,44 @@ fn stamp(path: &Path) -> Option<Stamp> {
     Some((file.dev(), file.ino(), changed.0, changed.1, file.len()))
 }
 
+impl Source {
+    /// Reads the configuration.
+    ///
+    /// # Errors
+    /// When the file cannot be read or is wrong.
+    pub fn load(&self) -> anyhow::Result<AgentConfig> {
+        let mut config = load(self.path.as_deref())?;
+        if let Some(loki) = &self.loki {
+            let logs = config.logs.get_or_insert_with(everything);
+            logs.loki.url.clone_from(loki);
+        }
+        if let (Some(logs), Some(state)) = (&mut config.logs, &self.state) {
+            logs.state = state.to_string_lossy().into_owned();
+        }
+        if let Some(logs) = &config.logs {
+            super::logs::check(logs)?;
+        }
+        Ok(config)
+    }
+}
+
+/// The logs of a host: those of its containers, and those that are there by tradition.
+fn everything() -> LogsConfig {
+    let file = |path: &str| FileLogsConfig {
+        path: path.to_owned(),
+        ..FileLogsConfig::default()
+    };
+    LogsConfig {
+        pods: Some(PodLogsConfig::default()),
+        docker: Some(DockerLogsConfig::default()),
+        files: ["/var/log/syslog", "/var/log/messages", "/var/log/auth.log"]
+            .map(file)
+            .into(),
+        journal: Some(JournalConfig::default()),
+        ..LogsConfig::default()
+    }
+}
+
 fn load(file: Option<&Path>) -> anyhow::Result<AgentConfig> {
     let Some(file) = file else {
         return Ok(AgentConfig {
@@ -107,6 +160,10 @@ fn load(file: Option<&Path>) -> anyhow::Result<AgentConfig> {
             }),
             // Without Loki's address there is nowhere to ship to.
             logs: None,
+            postgres: Some(PostgresConfig {
+                local: true,
+                ..PostgresConfig::default()
+            }),
         });
     };
     let text = std::fs::read_to_string(file).with_context(|| {
@@ -122,6 +179,18 @@ fn parse(text: &str) -> anyhow::Result<AgentConfig> {
     let config: AgentConfig = serde_saphyr::from_str(text)?;
     if let Some(node) = &config.node {
         collector::chosen(node, None)?;
+    }
+    let mut names = BTreeSet::new();
+    let targets = config
+        .postgres
+        .iter()
+        .flat_map(|postgres| &postgres.targets);
+    for (index, target) in targets.enumerate() {
+        anyhow::ensure!(
+            !target.name.is_empty() && names.insert(&target.name),
+            "postgres.targets[{index}].name: {:?} is empty or taken; each target has its own",
+            target.name
+        );
     }
     Ok(config)
 }
@@ -196,7 +265,11 @@ mod tests {
             std::fs::rename(&next, &current).unwrap();
         };
         deliver("1", "node: {disable: [cpu]}");
-        let live = Live::load(Some(&path), &registry).unwrap();
+        let source = Source {
+            path: Some(path),
+            ..Source::default()
+        };
+        let live = Live::load(source, &registry).unwrap();
         let disabled = || live.current().node.as_ref().unwrap().disable.clone();
         assert_eq!(disabled(), ["cpu"]);
         assert!(Arc::ptr_eq(&live.current(), &live.current()));

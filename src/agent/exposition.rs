@@ -67,6 +67,8 @@ pub struct Exposition {
 struct Span {
     name: Range<usize>,
     whole: Range<usize>,
+    /// Where the samples begin.
+    samples: usize,
 }
 
 impl Exposition {
@@ -74,6 +76,18 @@ impl Exposition {
     pub fn clear(&mut self) {
         self.text.clear();
         self.families.clear();
+    }
+
+    /// Adds the families of another.
+    pub fn extend(&mut self, other: &Self) {
+        let offset = self.text.len();
+        self.text.push_str(&other.text);
+        let moved = |range: &Range<usize>| range.start + offset..range.end + offset;
+        self.families.extend(other.families.iter().map(|span| Span {
+            name: moved(&span.name),
+            whole: moved(&span.whole),
+            samples: span.samples + offset,
+        }));
     }
 
     /// Starts a family of counters.
@@ -124,6 +138,33 @@ pub fn merge<'a>(parts: impl IntoIterator<Item = &'a Exposition>) -> String {
     merged
 }
 
+/// The families of several expositions, sorted by name; a family that several hold has the samples
+/// of all: each exposition's labels must differ from the others'.
+pub fn union<'a>(parts: impl IntoIterator<Item = &'a Exposition>) -> String {
+    let mut families = Vec::new();
+    let mut total = 0;
+    for part in parts {
+        total += part.text.len();
+        families.extend(part.families.iter().filter_map(|span| {
+            Some((
+                part.text.get(span.name.clone())?,
+                part.text.get(span.whole.start..span.samples)?,
+                part.text.get(span.samples..span.whole.end)?,
+            ))
+        }));
+    }
+    families.sort_by_key(|(name, ..)| *name);
+    let mut whole = String::with_capacity(total);
+    let mut last = "";
+    for (name, header, samples) in families {
+        if std::mem::replace(&mut last, name) != name {
+            whole.push_str(header);
+        }
+        whole.push_str(samples);
+    }
+    whole
+}
+
 /// One family under construction.
 #[derive(Debug)]
 pub struct Family<'a> {
@@ -148,6 +189,17 @@ impl Family<'_> {
             text.push('"');
         }
         text.push_str(if labels.is_empty() { " " } else { "} " });
+        float::push(text, &mut self.out.scratch, value);
+        self.end_line();
+    }
+
+    /// Writes one sample whose labels are text already, with their braces, or nothing.
+    pub fn labelled(&mut self, labels: &str, value: f64) {
+        self.start();
+        let text = &mut self.out.text;
+        text.push_str(self.name);
+        text.push_str(labels);
+        text.push(' ');
         float::push(text, &mut self.out.scratch, value);
         self.end_line();
     }
@@ -192,6 +244,7 @@ impl Family<'_> {
         self.out.families.push(Span {
             name,
             whole: begin..text.len(),
+            samples: text.len(),
         });
     }
 }
@@ -236,6 +289,21 @@ mod tests {
             "node_x{device=\"e\",mode=\"\"} 2.5\n",
         );
         assert_eq!(merge([&out]), expected);
+    }
+
+    #[test]
+    fn a_union_has_one_header_and_the_samples_of_all() {
+        let (mut first, mut second) = (Exposition::default(), Exposition::default());
+        first.gauge("pg_b", "B.").labelled("{a=\"1\"}", 1.0);
+        second.gauge("pg_a", "A.").labelled("", 2.0);
+        second.gauge("pg_b", "B.").labelled("{a=\"2\"}", 3.0);
+        second.gauge("pg_b", "B.").labelled("{a=\"3\"}", 4.0);
+        let expected = concat!(
+            "# HELP pg_a A.\n# TYPE pg_a gauge\npg_a 2\n",
+            "# HELP pg_b B.\n# TYPE pg_b gauge\n",
+            "pg_b{a=\"1\"} 1\npg_b{a=\"2\"} 3\npg_b{a=\"3\"} 4\n",
+        );
+        assert_eq!(union([&first, &second]), expected);
     }
 
     #[test]

@@ -30,33 +30,69 @@ impl Flight {
     /// runs on a thread of its own, since a scraper that hangs up must not take it from the
     /// others. `None` when the gather panicked.
     pub async fn join(&self, gather: impl FnOnce() -> String + Send + 'static) -> Option<Bytes> {
-        let mut pending = self.pending(gather);
-        let text = pending.wait_for(Option::is_some).await.ok()?;
-        text.clone()
+        let start = |taking: Taking| {
+            let task = Box::new(move || {
+                let taking = taking;
+                let text = gather();
+                taking.land(text);
+            });
+            if let Err(error) = self.workers.run(task) {
+                // The sender is gone with the task, which those who wait are told.
+                tracing::warn!(%error, "cannot start a thread");
+            }
+        };
+        landed(self.pending(start)).await
     }
 
-    fn pending(&self, gather: impl FnOnce() -> String + Send + 'static) -> Pending {
+    /// The same for a gather that waits for others instead of blocking a thread.
+    pub async fn join_async(
+        &self,
+        gather: impl Future<Output = String> + Send + 'static,
+    ) -> Option<Bytes> {
+        let start = |taking: Taking| {
+            tokio::spawn(async move {
+                let taking = taking;
+                let text = gather.await;
+                taking.land(text);
+            });
+        };
+        landed(self.pending(start)).await
+    }
+
+    fn pending(&self, start: impl FnOnce(Taking)) -> Pending {
         let mut under_way = lock(&self.under_way);
         if let Some(pending) = &*under_way {
             return pending.clone();
         }
         let (sender, pending) = watch::channel(None);
         *under_way = Some(pending.clone());
-        let ended = Ended(self.under_way.clone());
-        let task = Box::new(move || {
-            let ended = ended;
-            let text = Bytes::from(gather());
-            // From here on a scrape wants newer figures, so it must not join any more.
-            drop(ended);
-            sender.send_replace(Some(text));
-        });
         // The task must be dropped unlocked, should it not have been started.
         drop(under_way);
-        if let Err(error) = self.workers.run(task) {
-            // The sender is gone with the task, which those who wait are told.
-            tracing::warn!(%error, "cannot start a thread");
-        }
+        start(Taking {
+            sender,
+            ended: Ended(self.under_way.clone()),
+        });
         pending
+    }
+}
+
+async fn landed(mut pending: Pending) -> Option<Bytes> {
+    let text = pending.wait_for(Option::is_some).await.ok()?;
+    text.clone()
+}
+
+/// The gather's end of a flight.
+struct Taking {
+    sender: watch::Sender<Option<Bytes>>,
+    ended: Ended,
+}
+
+impl Taking {
+    fn land(self, text: String) {
+        let text = Bytes::from(text);
+        // From here on a scrape wants newer figures, so it must not join any more.
+        drop(self.ended);
+        self.sender.send_replace(Some(text));
     }
 }
 

@@ -4,11 +4,13 @@
 //! :9100 /metrics ─► node (single flight) ─► deadline ─► collectors ─► <proc>, <sys>, <rootfs>
 //! :8081 /metrics /metrics/cadvisor ─► containers (single flight) ─► <sys>/fs/cgroup, <proc>
 //! :8081 / ─► page ─► the figures of all gathers' last minutes
+//! :9187 /metrics /probe?target= ─► postgres (single flight) ─► PostgreSQL
 //! :9110 /livez /readyz /metrics ─► admin
+//! log files, journal ─► logs ─► Loki
 //! ```
 //!
-//! Nothing is read but when somebody asks: an agent that is not scraped does not run. What the API
-//! server and Docker tell about containers comes by itself.
+//! Metrics are read when somebody asks and never else: an agent that is not scraped and ships no
+//! logs does not run. What the API server and Docker tell about containers comes by itself.
 
 mod collector;
 mod config;
@@ -22,18 +24,22 @@ pub mod fuzz;
 mod host;
 pub mod landlock;
 mod limit;
+pub mod logs;
 mod metrics;
 mod node;
 mod page;
+mod postgres;
 mod roots;
 
+use std::collections::HashMap;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use anyhow::Context;
 use axum::body::Bytes;
-use axum::extract::State;
-use axum::http::{StatusCode, header};
+use axum::extract::{Query, State};
+use axum::http::{HeaderMap, StatusCode, header};
 use axum::middleware::from_fn_with_state;
 use axum::response::{Html, IntoResponse, Response};
 use axum::routing::get;
@@ -49,6 +55,7 @@ use container::Containers;
 use metrics::Metrics;
 use node::Node;
 use page::{Page, Source};
+use postgres::{Postgres, Probe};
 use roots::Roots;
 
 const INDEX: &str = "<!doctype html><title>masthead agent</title>\
@@ -62,6 +69,30 @@ pub async fn run(args: AgentArgs, stop: CancellationToken) -> anyhow::Result<()>
     Agent::bind(args).await?.serve(stop).await
 }
 
+/// The folders that the agent writes to: where it keeps how far logs are delivered, if it ships
+/// any. They are made here, since a locked agent could not.
+pub fn writable(args: &AgentArgs) -> Vec<PathBuf> {
+    // A wrong configuration is told when it is read for use.
+    let config = args.source().load().ok();
+    let state = config
+        .and_then(|config| config.logs)
+        .map(|logs| PathBuf::from(logs.state));
+    let state = state
+        .into_iter()
+        .filter(|state| std::fs::create_dir_all(state).is_ok());
+    state.collect()
+}
+
+impl AgentArgs {
+    fn source(&self) -> config::Source {
+        config::Source {
+            path: self.config.clone(),
+            loki: self.loki.clone(),
+            state: self.state.clone(),
+        }
+    }
+}
+
 /// An agent whose configuration is read and whose addresses are bound.
 #[derive(Debug)]
 pub struct Agent {
@@ -70,6 +101,10 @@ pub struct Agent {
     node: Option<Endpoint>,
     /// None when it leaves the containers' out.
     containers: Option<(Endpoint, Arc<Containers>, Arc<Page>)>,
+    /// None when it leaves PostgreSQL out.
+    postgres: Option<(Endpoint, Arc<Postgres>)>,
+    /// None when it ships no logs.
+    logs: Option<Box<logs::Logs>>,
     node_name: Option<String>,
 }
 
@@ -87,7 +122,7 @@ impl Agent {
     /// When the configuration is wrong or an address cannot be bound.
     pub async fn bind(args: AgentArgs) -> anyhow::Result<Self> {
         let registry = Registry::new();
-        let live = Arc::new(config::Live::load(args.config.as_deref(), &registry)?);
+        let live = Arc::new(config::Live::load(args.source(), &registry)?);
         let config = live.current();
         telemetry::build_info(&registry)?;
         landlock::register(&registry)?;
@@ -111,7 +146,7 @@ impl Agent {
         };
         let containers = match config.containers.clone() {
             Some(config) => {
-                let containers = Containers::new(config, roots, &registry)?;
+                let containers = Containers::new(config, roots.clone(), &registry)?;
                 shown.insert(0, containers.clone());
                 let page = Page::new(shown);
                 let router =
@@ -122,6 +157,29 @@ impl Agent {
             }
             None => None,
         };
+        let postgres = if config.postgres.is_some() {
+            let postgres = Postgres::new(live.clone(), roots.rootfs.clone());
+            let router = postgres_router(postgres.clone());
+            let endpoint = Endpoint::bind("--postgres-address", args.postgres_address, router);
+            Some((endpoint.await?, postgres))
+        } else {
+            None
+        };
+        let told = containers
+            .as_ref()
+            .filter(|(_, it, _)| it.watches())
+            .map(|(_, it, _)| it.told());
+        let logs = match config.logs.clone() {
+            Some(config) => Some(Box::new(logs::Logs::new(
+                config,
+                live,
+                roots,
+                told,
+                args.node_name.clone(),
+                &registry,
+            )?)),
+            None => None,
+        };
         // All addresses are bound before any is served, so who can ask finds it ready.
         let router = admin::router(Readiness::default(), registry);
         let admin = Endpoint::bind("--admin-address", args.admin_address, router).await?;
@@ -129,8 +187,15 @@ impl Agent {
             admin,
             node,
             containers,
+            postgres,
+            logs,
             node_name: args.node_name,
         })
+    }
+
+    /// Where the state of the log pipeline can be seen, if there is one.
+    pub fn logs(&self) -> Option<logs::Status> {
+        self.logs.as_ref().map(|logs| logs.status())
     }
 
     /// Where the node's metrics are served, if they are.
@@ -145,6 +210,11 @@ impl Agent {
             .map(|(endpoint, ..)| endpoint.address)
     }
 
+    /// Where PostgreSQL's metrics are served, if they are.
+    pub fn postgres_address(&self) -> Option<SocketAddr> {
+        self.postgres.as_ref().map(|(endpoint, _)| endpoint.address)
+    }
+
     /// Where health and the agent's own metrics are served.
     pub fn admin_address(&self) -> SocketAddr {
         self.admin.address
@@ -157,7 +227,8 @@ impl Agent {
     pub async fn serve(self, stop: CancellationToken) -> anyhow::Result<()> {
         let node_address = self.node_address().map(tracing::field::display);
         let containers_address = self.containers_address().map(tracing::field::display);
-        tracing::info!(node_address, containers_address, admin_address = %self.admin.address, "serving");
+        let postgres_address = self.postgres_address().map(tracing::field::display);
+        tracing::info!(node_address, containers_address, postgres_address, admin_address = %self.admin.address, "serving");
         let node = async {
             match self.node {
                 Some(endpoint) => endpoint.serve(stop.clone()).await,
@@ -168,12 +239,32 @@ impl Agent {
             let Some((endpoint, containers, page)) = self.containers else {
                 return Ok(());
             };
-            let follow = containers.follow(self.node_name, stop.clone());
+            let follow = containers.follow(self.node_name.clone(), stop.clone());
             let show = page.run(stop.clone());
             let (served, (), ()) = tokio::join!(endpoint.serve(stop.clone()), follow, show);
             served
         };
-        tokio::try_join!(node, containers, self.admin.serve(stop.clone()))?;
+        let postgres = async {
+            let Some((endpoint, postgres)) = self.postgres else {
+                return Ok(());
+            };
+            let follow = postgres.follow(self.node_name.clone(), stop.clone());
+            let (served, ()) = tokio::join!(endpoint.serve(stop.clone()), follow);
+            served
+        };
+        let logs = async {
+            match self.logs {
+                Some(logs) => Box::pin(logs.run(stop.clone())).await,
+                None => Ok(()),
+            }
+        };
+        tokio::try_join!(
+            node,
+            containers,
+            postgres,
+            logs,
+            self.admin.serve(stop.clone())
+        )?;
         Ok(())
     }
 }
@@ -219,6 +310,44 @@ fn containers_router(containers: Arc<Containers>) -> axum::Router {
 
 async fn containers_metrics(State(containers): State<Arc<Containers>>) -> Response {
     answer(containers.scrape().await)
+}
+
+fn postgres_router(postgres: Arc<Postgres>) -> axum::Router {
+    axum::Router::new()
+        .route("/", get(async || Html(INDEX)))
+        .route("/metrics", get(postgres_metrics))
+        .route("/probe", get(postgres_probe))
+        .layer(from_fn_with_state(limit::permits(), limit::requests))
+        .with_state(postgres)
+}
+
+async fn postgres_metrics(State(postgres): State<Arc<Postgres>>, headers: HeaderMap) -> Response {
+    answer(postgres.scrape(allowed(&headers)).await)
+}
+
+async fn postgres_probe(
+    State(postgres): State<Arc<Postgres>>,
+    Query(parameters): Query<HashMap<String, String>>,
+    headers: HeaderMap,
+) -> Response {
+    let Some(name) = parameters.get("target") else {
+        let text = "say which: /probe?target=<name of a target>\n";
+        return (StatusCode::BAD_REQUEST, text).into_response();
+    };
+    match postgres.probe(name, allowed(&headers)).await {
+        Probe::Told(text) => answer(text),
+        Probe::Unknown(names) => {
+            let names = names.join(", ");
+            let text = format!("there is no target {name:?}; there are: {names}\n");
+            (StatusCode::NOT_FOUND, text).into_response()
+        }
+    }
+}
+
+/// How many seconds Prometheus waits for the answer, as it says.
+fn allowed(headers: &HeaderMap) -> Option<f64> {
+    let seconds = headers.get("X-Prometheus-Scrape-Timeout-Seconds")?;
+    seconds.to_str().ok()?.parse().ok()
 }
 
 fn answer(text: Option<Bytes>) -> Response {

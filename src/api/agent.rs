@@ -9,6 +9,8 @@ use serde::{Deserialize, Serialize};
 
 pub use node::*;
 
+use super::agent_logs::AgentLogsSpec;
+use super::agent_postgres::PostgresCollectorSpec;
 use super::value::{LabelValue, ObjectName, Resources};
 
 /// Masthead's own collector, one on every node.
@@ -24,6 +26,12 @@ pub struct AgentSpec {
     /// The containers' metrics, as cAdvisor names them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub containers: Option<ContainerCollectorSpec>,
+    /// PostgreSQL's metrics, as postgres_exporter names them; none when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub postgres: Option<PostgresCollectorSpec>,
+    /// The log lines of every container and of the node, to Loki.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub logs: Option<Box<AgentLogsSpec>>,
     /// 64Mi reserved and 128Mi at most when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub resources: Option<Resources>,

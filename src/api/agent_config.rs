@@ -2,11 +2,13 @@
 
 mod collectors;
 mod logs;
+mod postgres;
 
 use serde::{Deserialize, Serialize};
 
 pub use collectors::*;
 pub use logs::*;
+pub use postgres::*;
 
 /// The whole of the agent's configuration file, `agent.yaml`.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -19,6 +21,9 @@ pub struct AgentConfig {
     /// Log lines to Loki; absent: not shipped.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub logs: Option<LogsConfig>,
+    /// PostgreSQL's metrics under `postgres_exporter`'s names; absent: not gathered.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub postgres: Option<PostgresConfig>,
 }
 
 /// What the node collectors gather.

@@ -4,7 +4,11 @@ use kube::KubeSchema;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::value::{ImageReference, ImageVersion, Resources, Storage};
+use super::{
+    default_rules::DefaultRulesSpec,
+    selector::RuleSelector,
+    value::{ImageReference, ImageVersion, Resources, Storage},
+};
 
 pub mod external;
 pub mod receiver;
@@ -43,6 +47,12 @@ pub struct AlertingSpec {
     #[schemars(length(max = 64))]
     #[x_kube(merge_strategy = ListMerge::Map(vec!["name".into()]))]
     pub receivers: Vec<Receiver>,
+    /// The rules that this stack makes for itself, with their thresholds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub default_rules: Option<DefaultRulesSpec>,
+    /// AlertRules of other namespaces that this stack takes as well; its own namespace's it takes always.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rules: Option<RuleSelector>,
     /// Which alerts go where: the first route that matches decides. What matches none is not sent.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 64))]

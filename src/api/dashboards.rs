@@ -29,7 +29,7 @@ pub struct ShippedSpec {
 #[serde(rename_all = "lowercase")]
 #[schemars(inline)]
 pub enum Extra {
-    /// PostgreSQL, by postgres_exporter's metrics.
+    /// PostgreSQL, by postgres_exporter's metrics; there without a word if the agent gathers them.
     Postgres,
     /// Traefik, by its own metrics.
     Traefik,

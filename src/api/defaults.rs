@@ -2,6 +2,10 @@
 
 use super::component::Component;
 
+/// The folder of the nodes below which stacks may have log files shipped, unless the chart says
+/// otherwise.
+pub const HOST_LOGS: &str = "/var/log";
+
 /// Scrapes and rule evaluations happen this often.
 pub const SCRAPE_INTERVAL: &str = "15s";
 /// Metrics and logs are kept this long.

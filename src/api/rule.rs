@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     alerting::Severity,
+    rule_test::RuleTest,
     status::RuleStatus,
     value::{self, Duration},
 };
@@ -30,15 +31,12 @@ use super::{
     printcolumn(name = "Engine", type_ = "string", json_path = ".spec.engine"),
     printcolumn(name = "Rules", type_ = "integer", json_path = ".status.rules"),
     printcolumn(
-        name = "Accepted",
-        type_ = "string",
-        json_path = ".status.conditions[?(@.type==\"Accepted\")].status"
-    ),
-    printcolumn(
         name = "Loaded",
         type_ = "string",
         json_path = ".status.conditions[?(@.type==\"Loaded\")].status"
     ),
+    printcolumn(name = "Health", type_ = "string", json_path = ".status.health"),
+    printcolumn(name = "Firing", type_ = "integer", json_path = ".status.firing"),
     printcolumn(
         name = "Age",
         type_ = "date",
@@ -63,6 +61,10 @@ pub struct AlertRuleSpec {
     /// The rules, evaluated in this order.
     #[schemars(length(min = 1, max = 100))]
     pub rules: Vec<RuleEntry>,
+    /// Unit tests of the rules in promtool's words, which `masthead check` runs; prometheus only.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 32))]
+    pub tests: Vec<RuleTest>,
 }
 
 /// Who evaluates a rule.

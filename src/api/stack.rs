@@ -10,6 +10,7 @@ use super::{
     alerting::AlertingSpec,
     dashboards::{DashboardSelector, IngressSpec, ShippedSpec},
     discovery::DiscoverySpec,
+    external_loki::ExternalLokiSpec,
     status::StackStatus,
     value::{
         Duration, ImageReference, ImageVersion, NamespaceSelector, Quantity, Resources, Scheduling,
@@ -43,6 +44,7 @@ use super::{
     printcolumn(name = "Agent", type_ = "string", json_path = ".status.summary.agent"),
     printcolumn(name = "Targets", type_ = "string", json_path = ".status.summary.targets"),
     printcolumn(name = "Rules", type_ = "string", json_path = ".status.summary.rules"),
+    printcolumn(name = "Firing", type_ = "integer", json_path = ".status.rules.firing"),
     printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp"),
     printcolumn(name = "Message", type_ = "string", json_path = ".status.conditions[?(@.type==\"Ready\")].message", priority = 1)
 )]
@@ -165,6 +167,7 @@ pub struct BasicAuth {
 /// Loki.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
+#[x_kube(validation = Rule::new("!has(self.external) || !(has(self.image) || has(self.version) || has(self.retention) || has(self.storage) || has(self.resources))").message("external replaces the stack's own Loki: image, version, retention, storage and resources are for that one"))]
 pub struct LogsSpec {
     /// Whether there is a Loki; true when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -175,6 +178,9 @@ pub struct LogsSpec {
     /// The version of Loki, such as 3.7.6; 3.0.0 or newer.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub version: Option<ImageVersion>,
+    /// A Loki that runs elsewhere, in place of the stack's own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub external: Option<Box<ExternalLokiSpec>>,
     /// How long lines are kept, one day at least; 30d when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub retention: Option<Duration>,

@@ -113,6 +113,9 @@ pub struct RuleCounts {
     pub selected: i32,
     /// AlertRules that were left out; each says why.
     pub rejected: i32,
+    /// Alerts that fire.
+    #[serde(default)]
+    pub firing: i32,
 }
 
 /// A part of the specification that was left out.
@@ -162,6 +165,12 @@ pub struct RuleStatus {
     #[schemars(length(max = 16))]
     #[x_kube(merge_strategy = ListMerge::Map(vec!["type".into()]))]
     pub conditions: Vec<Condition>,
+    /// ok, err or unknown: the worst of any of its rules in any stack.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub health: Option<RuleHealth>,
+    /// How many alerts fire in all stacks.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub firing: Option<i32>,
     /// What each stack that judges it says.
     #[serde(default)]
     #[schemars(length(max = 16))]
@@ -190,4 +199,78 @@ pub struct RuleInStack {
     pub reason: String,
     /// What a person needs to know, and what to do.
     pub message: String,
+    /// How many alerts of it fire.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub firing: Option<i32>,
+    /// What the engine says of each rule, in the order of spec.rules.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 100))]
+    pub rules: Vec<RuleEntryStatus>,
+}
+
+/// What an engine says of one rule. It changes on transitions only.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+#[schemars(inline)]
+pub struct RuleEntryStatus {
+    /// The alert's or the record's name.
+    pub name: String,
+    /// ok or err: whether its last evaluation worked; unknown until the first.
+    pub health: RuleHealth,
+    /// Why it failed when it first did, in the engine's own words.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_error: Option<String>,
+    /// An alert's state; absent of a record.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub state: Option<AlertState>,
+    /// How many alerts of it fire, where any does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub firing: Option<i32>,
+    /// When health or state was last seen to change, RFC 3339.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_transition: Option<String>,
+}
+
+/// Whether a rule can be evaluated.
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
+)]
+#[serde(rename_all = "lowercase")]
+#[schemars(inline)]
+pub enum RuleHealth {
+    /// The last evaluation worked.
+    Ok,
+    /// There was no evaluation yet.
+    #[default]
+    Unknown,
+    /// The last evaluation failed.
+    Err,
+}
+
+/// Where an alert is.
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
+)]
+#[serde(rename_all = "lowercase")]
+#[schemars(inline)]
+pub enum AlertState {
+    /// Its expression gives nothing.
+    #[default]
+    Inactive,
+    /// Its expression holds, not yet for long enough.
+    Pending,
+    /// It fires.
+    Firing,
+}
+
+impl RuleHealth {
+    /// As it is written.
+    #[must_use]
+    pub const fn text(self) -> &'static str {
+        match self {
+            Self::Ok => "ok",
+            Self::Unknown => "unknown",
+            Self::Err => "err",
+        }
+    }
 }

@@ -2,9 +2,10 @@
 
 use std::io::Write;
 
-use kube::ResourceExt;
-
-use super::manifests::{Finding, Found, Manifests};
+use super::{
+    manifests::{Finding, Found, Manifests},
+    promtool,
+};
 use crate::{cli::CheckArgs, resolve, resolve::problem::Problem};
 
 /// Writes one line for each thing that is wrong; false when there was any.
@@ -12,7 +13,7 @@ pub fn check(args: &CheckArgs, out: &mut impl Write) -> anyhow::Result<bool> {
     let manifests = Manifests::read(&args.files)?;
     let mut findings = manifests.findings.clone();
     for found in &manifests.stacks {
-        let inputs = manifests.inputs(found.object.namespace().as_deref(), "masthead");
+        let inputs = manifests.inputs(&found.object, "masthead");
         let problems = match resolve::resolve(&found.object, &inputs) {
             Ok(resolution) => resolution.problems,
             Err(problems) => problems,
@@ -23,6 +24,7 @@ pub fn check(args: &CheckArgs, out: &mut impl Write) -> anyhow::Result<bool> {
         let problems = resolve::rules::problems(&found.object);
         findings.extend(beyond_the_schema(found, &problems));
     }
+    let untested = test(&manifests, &mut findings)?;
     findings.sort();
     findings.dedup();
     for finding in &findings {
@@ -35,7 +37,33 @@ pub fn check(args: &CheckArgs, out: &mut impl Write) -> anyhow::Result<bool> {
             right(manifests.stacks.len(), manifests.rules.len())
         )?;
     }
+    if untested > 0 {
+        writeln!(
+            out,
+            "not run: spec.tests of {untested} AlertRules; put promtool on the PATH"
+        )?;
+    }
     Ok(findings.is_empty())
+}
+
+/// Runs the unit tests of the rules; how many `AlertRules` have some that nobody can run here.
+fn test(manifests: &Manifests, findings: &mut Vec<Finding>) -> anyhow::Result<usize> {
+    let with_tests: Vec<_> = manifests
+        .rules
+        .iter()
+        .filter(|found| !found.object.spec.tests.is_empty() && found.refused.is_empty())
+        .collect();
+    if with_tests.is_empty() {
+        return Ok(0);
+    }
+    let Some(promtool) = promtool::find() else {
+        return Ok(with_tests.len());
+    };
+    for found in with_tests {
+        let failures = promtool::failures(&promtool, &found.object)?;
+        findings.extend(failures.iter().map(|problem| found.source.problem(problem)));
+    }
+    Ok(0)
 }
 
 /// What only the operator knows. It makes the checks of the definitions' rules as well, and

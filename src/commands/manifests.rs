@@ -9,18 +9,19 @@ use std::{
 };
 
 use anyhow::Context;
-use k8s_openapi::api::core::v1::{ConfigMap, Secret};
+use k8s_openapi::api::core::v1::{ConfigMap, Namespace, Secret};
 use kube::ResourceExt;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use super::{located::Located, schema};
 use crate::{
-    api::{self, rule::AlertRule, stack::MonitoringStack},
+    api::{self, defaults, rule::AlertRule, stack::MonitoringStack},
     resolve::{
         DASHBOARD_LABELS, Inputs,
         model::{Operator, SecretValue, Server},
         problem::Problem,
+        rules::{Reach, judge},
     },
 };
 
@@ -108,6 +109,8 @@ pub struct Manifests {
     pub secrets: Vec<Secret>,
     /// `ConfigMaps` that are labelled as dashboards.
     pub dashboards: Vec<ConfigMap>,
+    /// Namespaces, by whose labels stacks may select rules.
+    pub namespaces: Vec<Namespace>,
     /// What could not be read.
     pub findings: Vec<Finding>,
 }
@@ -198,6 +201,10 @@ impl Manifests {
                 let map = self.decode::<ConfigMap>(source, &kind, value);
                 self.dashboards.extend(map.map(|found| found.object));
             }
+            ("", "Namespace") => {
+                self.namespaces
+                    .extend(serde_json::from_value::<Namespace>(value));
+            }
             // What `kubectl get -o yaml` prints for several objects.
             ("", "List") => {
                 let items = value.get_mut("items").and_then(Value::as_array_mut);
@@ -249,7 +256,10 @@ impl Manifests {
     }
 
     /// What a stack would find in a cluster that holds just these files.
-    pub fn inputs(&self, namespace: Option<&str>, image: &str) -> Inputs {
+    pub fn inputs(&self, stack: &MonitoringStack, image: &str) -> Inputs {
+        let namespace = stack.namespace();
+        let namespace = namespace.as_deref();
+        let reach = self.reach(stack);
         let here = |other: Option<&str>| other.is_none() || other == namespace;
         Inputs {
             operator: Operator {
@@ -258,6 +268,7 @@ impl Manifests {
                 role_prefix: "masthead".into(),
                 cluster_domain: "cluster.local".into(),
                 cluster_wide: true,
+                host_logs: Some(defaults::HOST_LOGS.to_owned()),
             },
             server: Server {
                 policy_v1: true,
@@ -287,9 +298,10 @@ impl Manifests {
             rules: self
                 .rules
                 .iter()
-                .filter(|rule| rule.object.namespace().as_deref() == namespace)
-                .map(|rule| rule.object.clone())
+                .filter(|rule| reach.takes(&rule.object.metadata, None))
+                .map(|rule| Arc::new(judge(&rule.object)))
                 .collect(),
+            barred: BTreeMap::new(),
             namespaces: None,
         }
     }
@@ -303,6 +315,32 @@ fn is_dashboard(value: &Value) -> bool {
             .and_then(|labels| labels.get(name));
         label.and_then(Value::as_str) == Some(wanted)
     })
+}
+
+impl Manifests {
+    /// Whose rules a stack takes, as far as these files tell.
+    fn reach(&self, stack: &MonitoringStack) -> Reach {
+        let selector = stack
+            .spec
+            .alerting
+            .as_ref()
+            .and_then(|it| it.rules.as_ref());
+        let wanted = selector.and_then(|it| Some(&it.namespaces.as_ref()?.match_labels));
+        let has = |namespace: &&Namespace| {
+            let labels = namespace.metadata.labels.as_ref();
+            wanted.is_some_and(|wanted| {
+                wanted
+                    .iter()
+                    .all(|(name, value)| labels.and_then(|all| all.get(name)) == Some(&value.0))
+            })
+        };
+        let labelled = self
+            .namespaces
+            .iter()
+            .filter(has)
+            .map(ResourceExt::name_any);
+        Reach::of(stack, labelled.collect())
+    }
 }
 
 /// The data of a Secret, `stringData` included: a server would have merged it.

@@ -8,6 +8,7 @@ use serde::Serialize;
 mod check;
 mod located;
 mod manifests;
+mod promtool;
 mod render;
 mod schema;
 

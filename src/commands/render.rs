@@ -3,7 +3,6 @@
 use std::io::Write;
 
 use anyhow::bail;
-use kube::ResourceExt;
 
 use super::{
     document,
@@ -23,7 +22,7 @@ pub fn render(args: &RenderArgs, out: &mut impl Write) -> anyhow::Result<()> {
     }
     for found in &manifests.stacks {
         let stack = &found.object;
-        let inputs = manifests.inputs(stack.namespace().as_deref(), &args.image);
+        let inputs = manifests.inputs(stack, &args.image);
         let resolution = match resolve::resolve(stack, &inputs) {
             Ok(resolution) => resolution,
             Err(problems) => {

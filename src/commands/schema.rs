@@ -44,6 +44,14 @@ const WORDS: &[(&str, &str)] = &[
         "years, such as 2027 or 2027:2029",
     ),
     (
+        r"^/.+$",
+        "the absolute path of a file, such as /var/log/app.log",
+    ),
+    (
+        r"^[-a-zA-Z0-9!_.*'()]+$",
+        "a tenant's name: letters, digits and ! - _ . * ' ( )",
+    ),
+    (
         r"^([0-9]+y)?([0-9]+w)?([0-9]+d)?([0-9]+h)?([0-9]+m)?([0-9]+s)?([0-9]+ms)?$",
         "a duration, such as 30s, 5m, 1h30m or 30d",
     ),

@@ -144,7 +144,7 @@ impl Task<'_> {
         current: Option<DynamicObject>,
         skipped: &mut Vec<Problem>,
     ) -> Outcome {
-        let mut body = self.object.body.clone();
+        let mut body = self.object.body.to_value();
         let mut problems = Vec::new();
         if let Some(current) = current {
             if let Owner::Other(words) = owner::of(self.stack, &current.metadata) {
@@ -223,9 +223,8 @@ impl Task<'_> {
 /// The component of an object. Everything rendered has the label; the first component stands
 /// in where somebody forgets it.
 fn component(object: &Object) -> Component {
-    object
-        .body
-        .pointer("/metadata/labels")
+    let labels = object.body.metadata().get("labels");
+    labels
         .and_then(|labels| labels.get(COMPONENT_LABEL))
         .and_then(Value::as_str)
         .and_then(Component::from_name)
@@ -234,7 +233,7 @@ fn component(object: &Object) -> Component {
 
 /// The hash that rendering wrote on the object; it makes the removal of a field show.
 fn hash(object: &Object) -> String {
-    let annotations = object.body.pointer("/metadata/annotations");
+    let annotations = object.body.metadata().get("annotations");
     annotations
         .and_then(|annotations| annotations.get(RENDERED_ANNOTATION)?.as_str())
         .unwrap_or_default()

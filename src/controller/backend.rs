@@ -6,9 +6,14 @@
 
 pub mod answer;
 pub mod grafana;
+pub mod rules;
 mod transport;
 
-use std::{collections::BTreeSet, net::IpAddr, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    net::IpAddr,
+    time::Duration,
+};
 
 use futures::FutureExt;
 use http_body_util::Full;
@@ -21,6 +26,7 @@ use super::observe::services::{Name, Target};
 use crate::api::status::Targets;
 use answer::AlertmanagerState;
 use grafana::Refusals;
+use rules::{Content, Group, Groups};
 use transport::{Forward, http};
 
 /// A pod answers a connection this fast or it does not answer.
@@ -256,24 +262,31 @@ impl Backends {
         answer::prometheus_reload_succeeded(&body)
     }
 
-    /// The base names of the rule files that Prometheus has loaded.
+    /// The rules that Prometheus has loaded: of the groups of these names, or all when none. A
+    /// Prometheus that does not know the filter lists all.
     pub async fn prometheus_rules(
         &self,
         pod: &PodRef,
         port: u16,
-    ) -> Result<BTreeSet<String>, BackendError> {
-        let path = "/api/v1/rules?exclude_alerts=true";
-        answer::prometheus_rules(&self.get(pod, port, path).await?)
+        groups: &[String],
+    ) -> Result<Groups, BackendError> {
+        let mut path = String::from("/api/v1/rules");
+        for (index, group) in groups.iter().enumerate() {
+            path.push_str(if index == 0 { "?" } else { "&" });
+            path.push_str("rule_group[]=");
+            // Names of namespaces and objects need no escape.
+            path.push_str(&group.replace('/', "%2F"));
+        }
+        rules::prometheus(&self.get(pod, port, &path).await?)
     }
 
-    /// The names of the rule files that Loki's ruler has loaded; it answers in Prometheus' form.
+    /// The rules that Loki's ruler has loaded, and their contents; it answers in Prometheus' form.
     pub async fn loki_rules(
         &self,
         pod: &PodRef,
         port: u16,
-    ) -> Result<BTreeSet<String>, BackendError> {
-        let body = self.get(pod, port, "/prometheus/api/v1/rules").await?;
-        answer::prometheus_rules(&body)
+    ) -> Result<BTreeMap<String, (Group, Vec<Content>)>, BackendError> {
+        rules::loki(&self.get(pod, port, "/prometheus/api/v1/rules").await?)
     }
 
     /// How many targets answer Prometheus and how many do not, by one small query: the listing of

@@ -52,6 +52,8 @@ pub mod reason {
     pub const PODS_REFUSED: &str = "PodsRefused";
     /// The processes do not run the wanted configuration.
     pub const CONFIG_NOT_LOADED: &str = "ConfigNotLoaded";
+    /// The component runs elsewhere, and is not Masthead's.
+    pub const EXTERNAL: &str = "External";
     /// Nothing is under way.
     pub const SETTLED: &str = "Settled";
     /// The specification says to leave everything as it is.
@@ -66,6 +68,8 @@ pub mod reason {
     pub const INVALID_EXPRESSION: &str = "InvalidExpression";
     /// Something else of an `AlertRule` is wrong.
     pub const INVALID_RULE: &str = "InvalidRule";
+    /// The engine itself refuses the rules of an `AlertRule`, or is being asked about them.
+    pub const REFUSED: &str = "Refused";
     /// No stack takes the `AlertRule`.
     pub const NO_STACK: &str = "NoStack";
     /// The back end lists the rules.
@@ -83,7 +87,7 @@ pub mod reason {
     /// version gave is none of these.
     #[must_use]
     pub fn of_rule(written: &str) -> &'static str {
-        let known = [LOADED, NOT_LISTED, INVALID_EXPRESSION];
+        let known = [LOADED, NOT_LISTED, INVALID_EXPRESSION, REFUSED];
         let found = known.into_iter().find(|reason| *reason == written);
         found.unwrap_or(INVALID_RULE)
     }

@@ -7,12 +7,16 @@ use super::{
     apply::Applier,
     backend::Backends,
     dashboards::{Dashboards, Told},
+    deliver::Deliverer,
     discovery::Discovery,
     events::Events,
+    judged::Judgements,
     memory::Memory,
     metrics::Metrics,
     pace::Pace,
     publish::{Living, Publisher},
+    quarantine::Quarantine,
+    unclaimed::Reaches,
 };
 use crate::{
     api::{rule::AlertRule, stack::MonitoringStack},
@@ -42,6 +46,12 @@ pub struct Context {
     pub applier: Applier,
     /// Talks to Prometheus and its like.
     pub backends: Backends,
+    /// Brings them their configuration.
+    pub deliverer: Deliverer,
+    /// What was found of each rule.
+    pub judgements: Judgements,
+    /// Rules that Prometheus refuses whatever was found.
+    pub quarantine: Quarantine,
     /// Writes statuses and Events.
     pub publisher: Publisher,
     /// Which dashboards were told to be left out.
@@ -61,6 +71,7 @@ impl Context {
         let discovery = Discovery::new(client.clone());
         let memory = Memory::default();
         let events = Events::new(client.clone(), &args.pod_name);
+        let backends = Backends::new(client.clone(), in_cluster);
         Self {
             operator: Operator {
                 image: args.image.clone(),
@@ -68,9 +79,13 @@ impl Context {
                 role_prefix: args.role_prefix.clone(),
                 cluster_domain: args.cluster_domain.clone(),
                 cluster_wide: args.watch_namespaces.is_empty(),
+                host_logs: Some(args.agent_host_logs.clone()).filter(|folder| !folder.is_empty()),
             },
             applier: Applier::new(client.clone(), discovery.clone(), memory.clone()),
-            backends: Backends::new(client.clone(), in_cluster),
+            deliverer: Deliverer::new(client.clone(), backends.clone()),
+            backends,
+            judgements: Judgements::default(),
+            quarantine: Quarantine::default(),
             publisher: Publisher::new(client.clone(), events, metrics.clone()),
             told: Told::default(),
             pace: Pace::default(),
@@ -88,6 +103,8 @@ impl Context {
         self.pace.forget(uid);
         self.told.forget(uid);
         self.backends.refusals.forget(uid);
+        self.deliverer.forget(uid);
+        self.quarantine.forget(uid);
     }
 }
 
@@ -101,4 +118,6 @@ pub struct Scope {
     pub rules: Store<Rule>,
     /// The dashboards of users in this scope.
     pub dashboards: Dashboards,
+    /// Whose rules each stack takes, as it was at its last look.
+    pub reaches: Reaches,
 }

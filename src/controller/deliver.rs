@@ -7,6 +7,8 @@
 //! So each pod is asked for the proof, reloaded and asked again, until it holds or time is up.
 
 pub mod grafana;
+pub mod known;
+mod loki;
 mod pod;
 mod touch;
 
@@ -21,21 +23,35 @@ use kube::{Api, Client, ResourceExt};
 use tracing::{debug, warn};
 
 use super::{
-    backend::{Backends, PodRef},
+    backend::{
+        Backends,
+        rules::{Groups, in_all},
+    },
     error,
     observe::selector,
 };
 use crate::{
     api::component::Component,
     render::{self, Delivery, Proof, flows},
-    resolve::model::{RuleFile, Stack},
+    resolve::model::{RuleFiles, Stack},
 };
-use pod::{Courier, Outcome};
+use known::Known;
+use loki::Settling;
+use pod::{Courier, Outcome, identity};
 
 /// One reconcile waits this long at most; the next one goes on.
 const PATIENCE: Duration = Duration::from_secs(3);
 /// This many pods without a delivery are touched at the same time.
 const TOUCHES_AT_ONCE: usize = 8;
+
+/// Brings configurations to processes, and remembers what they said. Clones share it.
+#[derive(Clone)]
+pub struct Deliverer {
+    client: Client,
+    backends: Backends,
+    known: Known,
+    settling: Settling,
+}
 
 /// Whether the processes of a component run the wanted configuration.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -46,6 +62,8 @@ pub struct ConfigState {
     pub loaded: bool,
     /// Why not, in the process's own words.
     pub message: Option<String>,
+    /// Whether a process had the new files and refused them; `message` has its words then.
+    pub refused: bool,
     /// Prometheus and Loki: the rules they have; none when a pod that is ready gave no answer, so
     /// that nobody knows.
     pub rules: Option<Listing>,
@@ -54,114 +72,126 @@ pub struct ConfigState {
 /// The rules that the processes of a component have.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Listing {
-    /// The files that every process lists that answers.
-    pub files: BTreeSet<String>,
-    /// Whether all of them run the wanted configuration. A file keeps its name when its content
-    /// changes: listed by a process that does not, it may be the old one.
-    pub proven: bool,
+    /// The groups that every process lists that answers, by file.
+    pub groups: Groups,
 }
 
-/// Delivers each configuration and says how it went. `touched` are the components whose
-/// `ConfigMaps` or Secrets were just written: their pods are touched even where the proof holds
-/// already, since a Secret is not part of it.
-pub async fn deliver(
-    client: &Client,
-    backends: &Backends,
-    stack: &Stack,
-    deliveries: &[Delivery],
-    touched: &BTreeSet<Component>,
-) -> BTreeMap<Component, ConfigState> {
-    let states = deliveries.iter().map(async |delivery| {
-        let fresh = touched.contains(&delivery.component);
-        let state = deliver_one(client, backends, stack, delivery, fresh).await;
-        (delivery.component, state)
-    });
-    // The agent reads its configuration at its start, and a new one rolls its pods; Grafana's way
-    // is its own.
-    let others = touched.iter().filter(|component| {
-        let delivered = deliveries.iter().any(|d| d.component == **component);
-        let reads_files = !matches!(component, Component::Agent | Component::Grafana);
-        !delivered && reads_files && !stack.paused
-    });
-    let projections = others.map(|component| project_files(client, stack, *component));
-    let grafana = async {
-        let delivery = render::grafana::delivery(stack)?;
-        let fresh = touched.contains(&Component::Grafana);
-        let state = grafana::deliver(client, backends, stack, &delivery, fresh).await;
-        Some((Component::Grafana, state))
-    };
-    let (states, grafana, _) = futures::join!(join_all(states), grafana, join_all(projections));
-    let mut states: BTreeMap<_, _> = states.into_iter().chain(grafana).collect();
-    if let Some(loki) = stack
-        .loki
-        .as_ref()
-        .filter(|loki| !loki.rule_files.is_empty())
-    {
-        let rules = loki_rules(client, backends, stack).await;
-        debug!(
-            wanted = loki.rule_files.len(),
-            listed = rules.len(),
-            "Asked Loki for its rules."
-        );
-        let state = ConfigState {
-            loaded: true,
-            rules: Some(Listing {
-                files: rules,
-                proven: true,
-            }),
-            ..ConfigState::default()
-        };
-        states.insert(Component::Loki, state);
+impl Deliverer {
+    /// Has seen nothing yet.
+    #[must_use]
+    pub fn new(client: Client, backends: Backends) -> Self {
+        Self {
+            client,
+            backends,
+            known: Known::default(),
+            settling: Settling::default(),
+        }
     }
-    states
-}
 
-/// The rule files that Loki's ruler lists; it polls for them.
-async fn loki_rules(client: &Client, backends: &Backends, stack: &Stack) -> BTreeSet<String> {
-    let pods = running_pods(client, stack, Component::Loki).await;
-    let pods: Vec<PodRef> = pods.unwrap_or_default().iter().map(PodRef::of).collect();
-    let port = flows::http_port(Component::Loki);
-    let listings = pods.iter().map(|pod| backends.loki_rules(pod, port));
-    in_all(join_all(listings).await.into_iter().filter_map(Result::ok))
-}
+    /// Forgets a stack that is gone.
+    pub fn forget(&self, stack: &str) {
+        self.known.forget(stack);
+        self.settling.forget(stack);
+    }
 
-async fn deliver_one(
-    client: &Client,
-    backends: &Backends,
-    stack: &Stack,
-    delivery: &Delivery,
-    fresh: bool,
-) -> ConfigState {
-    let pods = match running_pods(client, stack, delivery.component).await {
-        Ok(pods) => pods,
-        Err(error) => {
-            return ConfigState {
-                hash: delivery.hash.clone(),
-                message: Some(format!("cannot list the pods: {}", error::words(&error))),
+    /// Delivers each configuration and says how it went. `touched` are the components whose
+    /// `ConfigMaps` or Secrets were just written: their pods are touched even where the proof holds
+    /// already, since a Secret is not part of it.
+    pub async fn deliver(
+        &self,
+        stack: &Stack,
+        deliveries: &[Delivery],
+        touched: &BTreeSet<Component>,
+    ) -> BTreeMap<Component, ConfigState> {
+        let states = deliveries.iter().map(async |delivery| {
+            let fresh = touched.contains(&delivery.component);
+            let state = self.deliver_one(stack, delivery, fresh).await;
+            (delivery.component, state)
+        });
+        // The agent reads its configuration at its start, and a new one rolls its pods; Grafana's
+        // way is its own.
+        let others = touched.iter().filter(|component| {
+            let delivered = deliveries.iter().any(|d| d.component == **component);
+            let reads_files = !matches!(component, Component::Agent | Component::Grafana);
+            !delivered && reads_files && !stack.paused
+        });
+        let projections = others.map(|component| project_files(&self.client, stack, *component));
+        let grafana = self.deliver_grafana(stack, touched);
+        let (states, grafana, _) = futures::join!(join_all(states), grafana, join_all(projections));
+        let mut states: BTreeMap<_, _> = states.into_iter().chain(grafana).collect();
+        // Without rules there is nothing to ask for.
+        if let Some(loki) = stack.loki.as_ref().filter(|it| !it.rule_files.is_empty()) {
+            let pods = running_pods(&self.client, stack, Component::Loki).await;
+            let pods = pods.unwrap_or_default();
+            let port = flows::http_port(Component::Loki);
+            let asked = loki::listing(
+                &self.backends,
+                &self.settling,
+                &stack.uid,
+                loki,
+                &pods,
+                port,
+            );
+            let state = ConfigState {
+                loaded: true,
+                rules: asked.await,
                 ..ConfigState::default()
             };
+            states.insert(Component::Loki, state);
         }
-    };
-    let api: Api<Pod> = Api::namespaced(client.clone(), &stack.namespace);
-    let outcomes = pods.iter().map(|pod| {
-        let courier = Courier {
-            pods: &api,
-            backends,
-            delivery,
-            rule_files: rule_files(stack, delivery),
-            may_write: !stack.paused,
+        states
+    }
+
+    async fn deliver_grafana(
+        &self,
+        stack: &Stack,
+        touched: &BTreeSet<Component>,
+    ) -> Option<(Component, ConfigState)> {
+        let delivery = render::grafana::delivery(stack)?;
+        let fresh = touched.contains(&Component::Grafana);
+        let state = grafana::deliver(&self.client, &self.backends, stack, &delivery, fresh).await;
+        Some((Component::Grafana, state))
+    }
+
+    async fn deliver_one(&self, stack: &Stack, delivery: &Delivery, fresh: bool) -> ConfigState {
+        let pods = match running_pods(&self.client, stack, delivery.component).await {
+            Ok(pods) => pods,
+            Err(error) => {
+                return ConfigState {
+                    hash: delivery.hash.clone(),
+                    message: Some(format!("cannot list the pods: {}", error::words(&error))),
+                    ..ConfigState::default()
+                };
+            }
         };
-        courier.deliver(pod, fresh)
-    });
-    let outcomes = join_all(outcomes).await;
-    let desired = stack
-        .workload(delivery.component)
-        .map_or(0, |workload| workload.replicas);
-    summarize(delivery, desired, outcomes)
+        let api: Api<Pod> = Api::namespaced(self.client.clone(), &stack.namespace);
+        let rule_files = rule_files(stack, delivery);
+        if rule_files.is_some() {
+            let pods: Vec<_> = pods.iter().map(identity).collect();
+            self.known.keep(&stack.uid, &pods);
+        }
+        let outcomes = pods.iter().map(|pod| {
+            let courier = Courier {
+                pods: &api,
+                backends: &self.backends,
+                known: &self.known,
+                stack: &stack.uid,
+                delivery,
+                rule_files,
+                may_write: !stack.paused,
+            };
+            courier.deliver(pod, fresh)
+        });
+        let outcomes = join_all(outcomes).await;
+        let desired = stack
+            .workload(delivery.component)
+            .map_or(0, |workload| workload.replicas);
+        summarize(delivery, desired, &outcomes)
+    }
 }
 
 /// The rule files that a delivery holds.
-fn rule_files<'a>(stack: &'a Stack, delivery: &Delivery) -> Option<&'a BTreeMap<String, RuleFile>> {
+fn rule_files<'a>(stack: &'a Stack, delivery: &Delivery) -> Option<&'a RuleFiles> {
     match delivery.proof {
         Proof::PrometheusConfigHolds(_) => stack.prometheus.as_ref().map(|p| &p.rule_files),
         Proof::AlertmanagerHash(_) => None,
@@ -186,7 +216,7 @@ async fn running_pods(
 }
 
 /// One state from what the pods said.
-fn summarize(delivery: &Delivery, desired: i32, outcomes: Vec<Outcome>) -> ConfigState {
+fn summarize(delivery: &Delivery, desired: i32, outcomes: &[Outcome]) -> ConfigState {
     let holding = outcomes.iter().filter(|outcome| outcome.holds).count();
     let enough = i32::try_from(holding).unwrap_or(i32::MAX) >= desired;
     let failing: Vec<&Outcome> = outcomes.iter().filter(|outcome| !outcome.holds).collect();
@@ -198,39 +228,31 @@ fn summarize(delivery: &Delivery, desired: i32, outcomes: Vec<Outcome>) -> Confi
         None if enough => None,
         None => Some(format!("{holding} of {desired} pods run")),
     };
+    let refused = failing.iter().any(|outcome| outcome.refused);
     let rules = listing(outcomes);
     ConfigState {
         hash: delivery.hash.clone(),
         loaded: enough && message.is_none(),
         message,
+        refused,
         rules,
     }
 }
 
 /// What the pods list. One that is not ready has nothing loaded that would matter; the silence of
 /// one that is ready says nothing.
-fn listing(outcomes: Vec<Outcome>) -> Option<Listing> {
+fn listing(outcomes: &[Outcome]) -> Option<Listing> {
     let silent = outcomes.iter().any(|outcome| outcome.ready);
-    let (mut files, mut proven) = (Vec::new(), true);
-    for outcome in outcomes {
-        if let Some(listed) = outcome.rules {
-            proven &= outcome.holds;
-            files.push(listed);
-        }
-    }
-    if files.is_empty() && silent {
+    let listed: Vec<_> = outcomes
+        .iter()
+        .filter_map(|outcome| outcome.rules.as_deref())
+        .collect();
+    if listed.is_empty() && silent {
         return None;
     }
     Some(Listing {
-        proven: proven && !files.is_empty(),
-        files: in_all(files.into_iter()),
+        groups: in_all(listed.into_iter().cloned()),
     })
-}
-
-/// What is in every listing.
-fn in_all(mut listings: impl Iterator<Item = BTreeSet<String>>) -> BTreeSet<String> {
-    let first = listings.next().unwrap_or_default();
-    listings.fold(first, |all, one| all.intersection(&one).cloned().collect())
 }
 
 /// Makes the kubelets project a component's files at once; its processes look by themselves.
@@ -256,7 +278,10 @@ async fn project_files(client: &Client, stack: &Stack, component: Component) {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use super::*;
+    use crate::controller::backend::rules::Group;
 
     fn outcome(pod: &str, holds: bool, rules: Option<&[&str]>) -> Outcome {
         Outcome {
@@ -264,11 +289,15 @@ mod tests {
             ready: true,
             holds,
             words: if holds { "" } else { "yaml: line 3" }.into(),
-            rules: rules.map(|rules| rules.iter().map(|&rule| rule.to_owned()).collect()),
+            refused: false,
+            rules: rules.map(|rules| {
+                let group = |rule: &&str| ((*rule).to_owned(), Group::default());
+                Arc::new(rules.iter().map(group).collect())
+            }),
         }
     }
 
-    fn state(desired: i32, outcomes: Vec<Outcome>) -> ConfigState {
+    fn state(desired: i32, outcomes: &[Outcome]) -> ConfigState {
         let delivery = Delivery {
             component: Component::Prometheus,
             port: 9090,
@@ -280,8 +309,8 @@ mod tests {
 
     #[test]
     fn a_configuration_is_loaded_once_every_pod_that_should_run_has_it() {
-        assert!(state(1, vec![outcome("a", true, None)]).loaded);
-        let half = state(2, vec![outcome("a", true, None)]);
+        assert!(state(1, &[outcome("a", true, None)]).loaded);
+        let half = state(2, &[outcome("a", true, None)]);
         assert!(!half.loaded);
         assert_eq!(half.message.as_deref(), Some("1 of 2 pods run"));
     }
@@ -289,7 +318,7 @@ mod tests {
     #[test]
     fn the_first_failing_pod_is_quoted_and_the_others_are_counted() {
         let outcomes = ["a", "b", "c"].map(|pod| outcome(pod, pod == "a", None));
-        let state = state(1, outcomes.into());
+        let state = state(1, &outcomes);
         assert!(!state.loaded);
         let expected = "pod b: yaml: line 3 (and 1 more)";
         assert_eq!(state.message.as_deref(), Some(expected));
@@ -302,19 +331,8 @@ mod tests {
             outcome("b", false, None),
             outcome("c", true, Some(&["y.yaml", "z.yaml"])),
         ];
-        let rules = state(3, outcomes).rules.unwrap();
-        assert_eq!(rules.files, BTreeSet::from(["y.yaml".to_owned()]));
-        assert!(rules.proven, "the one that does not answer says nothing");
-    }
-
-    #[test]
-    fn what_a_process_lists_that_refused_the_new_configuration_is_no_proof() {
-        let outcomes = vec![
-            outcome("a", true, Some(&["x.yaml"])),
-            outcome("b", false, Some(&["x.yaml"])),
-        ];
-        let rules = state(2, outcomes).rules.unwrap();
-        assert!(rules.files.contains("x.yaml") && !rules.proven);
+        let rules = state(3, &outcomes).rules.unwrap();
+        assert_eq!(rules.groups.keys().collect::<Vec<_>>(), ["y.yaml"]);
     }
 
     #[test]
@@ -324,8 +342,8 @@ mod tests {
             ready: false,
             ..silent.clone()
         };
-        assert_eq!(state(1, vec![starting]).rules, Some(Listing::default()));
-        assert_eq!(state(1, vec![]).rules, Some(Listing::default()));
-        assert_eq!(state(1, vec![silent]).rules, None);
+        assert_eq!(state(1, &[starting]).rules, Some(Listing::default()));
+        assert_eq!(state(1, &[]).rules, Some(Listing::default()));
+        assert_eq!(state(1, &[silent]).rules, None);
     }
 }

@@ -1,18 +1,22 @@
 //! Fetching everything a stack refers to.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use futures::{StreamExt, TryStreamExt, stream};
 use k8s_openapi::api::core::v1::{ConfigMap, Namespace, Secret};
 use kube::{Api, Client, api::ApiResource, runtime::reflector::Store};
 
-use super::{context::Rule, discovery::Discovery, error::Error, live};
+use super::{context::Rule, discovery::Discovery, error::Error, judged::Judgements, live};
 use crate::{
     api::{component::Component, rule::AlertRule, stack::MonitoringStack},
     resolve::{
         Inputs,
         model::{Operator, SecretValue},
         namespaces, references,
+        rules::{Barred, Judged, Reach},
     },
 };
 
@@ -29,7 +33,8 @@ pub async fn dereference(
     discovery: &Discovery,
     operator: &Operator,
     stack: &MonitoringStack,
-    rules: Vec<AlertRule>,
+    rules: Vec<Arc<Judged>>,
+    barred: BTreeMap<String, Barred>,
     dashboards: Vec<Arc<ConfigMap>>,
 ) -> Result<Inputs, Error> {
     let namespace = stack.metadata.namespace.as_deref();
@@ -57,6 +62,7 @@ pub async fn dereference(
         dashboards,
         fresh_password: fresh_password()?,
         rules,
+        barred,
         namespaces: known_namespaces(client, operator, stack).await?,
     })
 }
@@ -82,21 +88,74 @@ async fn known_namespaces(
     Ok(Some(labels.collect()))
 }
 
-/// The `AlertRules` of a namespace that can be decoded, and those that cannot.
+/// The `AlertRules` that a stack has something to say of.
+#[derive(Debug, Default)]
+pub struct Rules {
+    /// Those it takes, and those that it no longer takes but that still say so.
+    pub told: Vec<Arc<Rule>>,
+    /// What was found of those it takes.
+    pub judged: Vec<Arc<Judged>>,
+    /// Those in its reach that cannot be decoded.
+    pub broken: Vec<Arc<Rule>>,
+}
+
+/// The rules of a stack. The cache has no order; what is made from this has.
 #[must_use]
-pub fn rules_of(rules: &Store<Rule>, namespace: &str) -> (Vec<AlertRule>, Vec<Arc<Rule>>) {
-    let all = rules
-        .state_filter(|rule| kube::Resource::meta(rule).namespace.as_deref() == Some(namespace));
-    let (mut good, mut broken) = (Vec::new(), Vec::new());
-    for rule in all {
+pub fn rules_of(rules: &Store<Rule>, reach: &Reach, name: &str, known: &Judgements) -> Rules {
+    let stack = format!("{}/{name}", reach.namespace);
+    let mut found = Rules::default();
+    for rule in rules.state() {
         match &rule.0 {
-            Ok(rule) => good.push(rule.clone()),
-            Err(_) => broken.push(rule),
+            Ok(valid) => {
+                if reach.takes(&valid.metadata, Some(valid.spec.engine)) {
+                    found.judged.push(known.of(valid));
+                    found.told.push(rule);
+                } else if speaks_of(valid, &stack) {
+                    found.told.push(rule);
+                }
+            }
+            Err(invalid) if reach.takes(&invalid.metadata, None) => found.broken.push(rule),
+            Err(_) => {}
         }
     }
-    // The cache has no order; what is made from it has.
-    good.sort_by(|a, b| a.metadata.name.cmp(&b.metadata.name));
-    (good, broken)
+    found
+}
+
+/// Whether the status of a rule has an entry of this stack.
+fn speaks_of(rule: &AlertRule, stack: &str) -> bool {
+    let entries = rule.status.iter().flat_map(|status| &status.stacks);
+    entries.into_iter().any(|entry| entry.stack == stack)
+}
+
+/// What a stack takes, with the namespaces that have the labels it selects by.
+pub async fn reach_of(
+    client: &Client,
+    operator: &Operator,
+    stack: &MonitoringStack,
+) -> Result<Reach, Error> {
+    let selector = stack
+        .spec
+        .alerting
+        .as_ref()
+        .and_then(|it| it.rules.as_ref());
+    let labels = selector.and_then(|it| Some(&it.namespaces.as_ref()?.match_labels));
+    // With `watchNamespaces` nobody may list them: resolving says so.
+    let asks = |labels: &&BTreeMap<_, _>| operator.cluster_wide && !labels.is_empty();
+    let Some(labels) = labels.filter(asks) else {
+        return Ok(Reach::of(stack, BTreeSet::new()));
+    };
+    let labels: Vec<_> = labels
+        .iter()
+        .map(|(name, value)| format!("{name}={}", value.0))
+        .collect();
+    let resource = ApiResource::erase::<Namespace>(&());
+    let listed = live::list_kind(client, &resource, None, &labels.join(","))
+        .await
+        .map_err(Error::doing(
+            "list the namespaces that spec.alerting.rules selects",
+        ))?;
+    let names = listed.into_iter().filter_map(|metadata| metadata.name);
+    Ok(Reach::of(stack, names.collect()))
 }
 
 async fn secret(api: &Api<Secret>, name: &str) -> Result<Option<Data>, Error> {

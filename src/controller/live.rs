@@ -23,6 +23,7 @@ use super::{
     error::{Error, words},
 };
 use crate::{
+    api::rule::AlertRule,
     render::{
         grafana::middlewares,
         meta::{INSTANCE_LABEL, MANAGED_BY_LABEL, MANAGER, STACK_UID_LABEL},
@@ -87,6 +88,7 @@ pub fn namespaced_kinds(server: Server) -> Vec<ApiResource> {
         ApiResource::erase::<StatefulSet>(&()),
         ApiResource::erase::<Deployment>(&()),
         ApiResource::erase::<DaemonSet>(&()),
+        ApiResource::erase::<AlertRule>(&()),
     ];
     kinds.push(disruption_budget(server));
     if server.traefik {

@@ -18,6 +18,7 @@ pub mod drift;
 pub mod error;
 pub mod events;
 pub mod immutable;
+pub mod judged;
 pub mod lease;
 pub mod live;
 pub mod memory;
@@ -27,6 +28,7 @@ pub mod owner;
 pub mod pace;
 pub mod prune;
 pub mod publish;
+pub mod quarantine;
 pub mod reconcile;
 pub mod seen;
 pub mod status;
@@ -222,6 +224,7 @@ impl Operator {
             living: Living(watched.stacks.clone()),
             rules: watched.rules,
             dashboards: watched.dashboards,
+            reaches: watched.reaches,
         });
         let mut synced = watched.synced;
         // A stack without its rules would take them out of Prometheus.

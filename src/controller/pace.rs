@@ -8,6 +8,10 @@ use std::{
 
 /// What only asking shows: targets up and down, Secrets that changed.
 const SETTLED: Duration = Duration::from_secs(30);
+/// While alerts are pending or rules wait for their first evaluation.
+const MOVING: Duration = Duration::from_secs(10);
+/// Between the steps of one thing.
+const AGAIN: Duration = Duration::from_millis(20);
 /// The first pause while something is on its way.
 const SOON: Duration = Duration::from_secs(2);
 /// The first pause after a failure and the longest.
@@ -19,8 +23,12 @@ const LONGEST: Duration = Duration::from_mins(2);
 pub enum Outcome {
     /// Everything is as wanted.
     Settled,
+    /// As wanted, but alerts wait for their time: their state changes soon.
+    Moving,
     /// Something starts or loads.
     OnItsWay,
+    /// The next step is known and waits for nothing.
+    Again,
     /// Something was refused.
     Failed,
 }
@@ -63,6 +71,8 @@ fn delay(outcome: Outcome, count: u32, random: u8) -> Duration {
     let doublings = count.saturating_sub(1).min(16);
     match outcome {
         Outcome::Settled => SETTLED,
+        Outcome::Moving => MOVING,
+        Outcome::Again => AGAIN,
         Outcome::OnItsWay => (SOON * (1 << doublings.min(4))).min(SETTLED),
         Outcome::Failed => {
             let pause = FAILED.saturating_mul(1 << doublings).min(LONGEST);

@@ -13,18 +13,25 @@ use kube::{Api, Resource, core::error_boundary::InvalidObject, runtime::controll
 
 use super::{
     apply::Applied,
-    context::{Context, Guarded, Rule, Scope},
-    deliver::{self, ConfigState},
-    dereference,
+    context::{Context, Guarded, Scope},
+    deliver::ConfigState,
+    dereference::{self, Rules},
     error::Error,
     live, observe,
     pace::Outcome,
     prune,
     publish::{Publisher, Teller},
-    status, volumes,
+    quarantine::Report,
+    status::{self, Listed},
+    volumes,
 };
 use crate::{
-    api::{component::Component, rule::AlertRule, stack::MonitoringStack, status::StackStatus},
+    api::{
+        component::Component,
+        rule::Engine,
+        stack::MonitoringStack,
+        status::{AlertState, RuleHealth, StackStatus},
+    },
     render::{self, objects::Object},
     resolve::{self, Resolution, RuleVerdict, model::Stack, problem::Problem},
 };
@@ -59,6 +66,7 @@ pub async fn reconcile(stack: Arc<Guarded>, scope: Arc<Scope>) -> Result<Action,
     if !scope.living.has_this(&stack) {
         // It went meanwhile: what was forgotten then has been remembered again since.
         context.forget(uid);
+        scope.reaches.forget(metadata);
     }
     Ok(Action::requeue(pause))
 }
@@ -75,17 +83,20 @@ async fn steps(stack: &Guarded, scope: &Scope) -> Result<Outcome, Error> {
     };
 
     // 1. Fetch what the stack refers to.
-    let namespace = stack.metadata.namespace.as_deref().unwrap_or_default();
-    let (rules, broken) = dereference::rules_of(&scope.rules, namespace);
-    let dashboards = scope.dashboards.all();
     let (client, operator) = (&context.client, &context.operator);
+    let uid = stack.metadata.uid.as_deref().unwrap_or_default();
+    let name = stack.metadata.name.as_deref().unwrap_or_default();
+    let reach = dereference::reach_of(client, operator, &stack).await?;
+    let mut rules = dereference::rules_of(&scope.rules, &reach, name, &context.judgements);
+    scope.reaches.learn(&stack.metadata, reach);
+    let (judged, barred) = (
+        std::mem::take(&mut rules.judged),
+        context.quarantine.barred(uid),
+    );
+    let discovery = &context.discovery;
+    let dashboards = scope.dashboards.all();
     let inputs = dereference::dereference(
-        client,
-        &context.discovery,
-        operator,
-        &stack,
-        rules,
-        dashboards,
+        client, discovery, operator, &stack, judged, barred, dashboards,
     )
     .await?;
 
@@ -109,7 +120,8 @@ async fn steps(stack: &Guarded, scope: &Scope) -> Result<Outcome, Error> {
     // 6. Bring the configuration into the processes and ask what they have loaded.
     let deliveries = render::deliveries(model);
     let changed = &applied.changed;
-    let configs = deliver::deliver(client, &context.backends, model, &deliveries, changed).await;
+    let configs = context.deliverer.deliver(model, &deliveries, changed).await;
+    let again = learn(context, model, &configs);
 
     // 7. Observe, 8. tell.
     let seen = observe::observe(client, &context.backends, model).await?;
@@ -119,9 +131,30 @@ async fn steps(stack: &Guarded, scope: &Scope) -> Result<Outcome, Error> {
     let uid = &resolution.stack.uid;
     let refused = &resolution.refused_dashboards;
     context.told.tell(&context.publisher, uid, refused).await;
-    let listed = tell_rules(scope, &resolution, &inputs.rules, &broken, &configs, now).await?;
-    let loaded = listed && configs.values().all(|config| config.loaded);
-    Ok(outcome(model, &applied, &new, loaded))
+    let told = tell_rules(scope, &resolution, &rules, &configs, now).await?;
+    if again {
+        return Ok(Outcome::Again);
+    }
+    let loaded = told.loaded && configs.values().all(|config| config.loaded);
+    Ok(match outcome(model, &applied, &new, loaded) {
+        Outcome::Settled if told.moving => Outcome::Moving,
+        outcome => outcome,
+    })
+}
+
+/// Learns from a delivery which rules Prometheus refuses. True when the next one should follow.
+fn learn(context: &Context, stack: &Stack, configs: &BTreeMap<Component, ConfigState>) -> bool {
+    let (Some(prometheus), Some(config)) = (&stack.prometheus, configs.get(&Component::Prometheus))
+    else {
+        return false;
+    };
+    let report = Report {
+        wanted: &prometheus.rule_files,
+        listed: config.rules.as_ref().map(|listing| &listing.groups),
+        refused: config.message.as_deref().filter(|_| config.refused),
+        loaded: config.loaded,
+    };
+    context.quarantine.learn(&stack.uid, &report)
 }
 
 /// The stack as the server has it now; none when it is going or gone.
@@ -161,36 +194,48 @@ pub async fn converge(
     Ok(applied)
 }
 
-/// Tells each rule what became of it. True when the processes list all that were taken.
+/// What telling the rules showed.
+struct Told {
+    /// Whether the processes have all rules that were taken.
+    loaded: bool,
+    /// Whether a rule waits for its first evaluation, or an alert for its time.
+    moving: bool,
+}
+
+/// Tells each rule what became of it.
 async fn tell_rules(
     scope: &Scope,
     resolution: &Resolution,
-    rules: &[AlertRule],
-    broken: &[Arc<Rule>],
+    rules: &Rules,
     configs: &BTreeMap<Component, ConfigState>,
     now: Timestamp,
-) -> Result<bool, Error> {
+) -> Result<Told, Error> {
     let stack = &resolution.stack;
-    // Nobody asks a Prometheus that is held: it goes on as it is.
-    let listed = configs
-        .get(&Component::Prometheus)
-        .and_then(|config| config.rules.as_ref());
     let teller = Teller {
         stack: &format!("{}/{}", stack.namespace, stack.name),
-        listed,
+        configs,
         living: &scope.living,
         now,
     };
     let verdicts = &resolution.rules;
     let publisher = &scope.context.publisher;
-    let told = publisher.rules(&teller, rules, verdicts).await;
+    let told = publisher.rules(&teller, &rules.told, verdicts).await;
     let judges = stack.runs(Component::Prometheus);
-    for rule in broken {
+    for rule in &rules.broken {
         undecodable_rule(publisher, &teller, judges, rule.0.as_ref().err()).await;
     }
     told?;
-    let mut files = verdicts.iter().filter_map(|verdict| verdict.file.as_ref());
-    Ok(files.all(|file| listed.is_none_or(|listed| listed.files.contains(file))))
+    let groups = configs.values().filter_map(|config| config.rules.as_ref());
+    let mut states = groups
+        .flat_map(|it| it.groups.values())
+        .flat_map(|group| &group.rules);
+    let mut taken = verdicts.iter().filter(|verdict| verdict.file.is_some());
+    Ok(Told {
+        loaded: taken.all(|verdict| !matches!(teller.listed(verdict), Listed::No)),
+        moving: states.any(|rule| {
+            rule.health == RuleHealth::Unknown || rule.state == Some(AlertState::Pending)
+        }),
+    })
 }
 
 fn outcome(stack: &Stack, applied: &Applied, status: &StackStatus, loaded: bool) -> Outcome {
@@ -238,8 +283,11 @@ async fn undecodable_rule(
         namespace: metadata.namespace.clone().unwrap_or_default(),
         name: metadata.name.clone().unwrap_or_default(),
         generation: metadata.generation,
-        count: 0,
+        engine: Engine::Prometheus,
+        rules: Arc::new([]),
         file: None,
+        mark: None,
+        refused: false,
         problems: vec![Problem::new(
             "spec",
             format!("cannot be read: {}", invalid.error),

@@ -27,7 +27,7 @@ use crate::{
     resolve::{Resolution, problem::Problem},
 };
 
-pub use rule::{Subject, entries, rule_in_stack, rule_status};
+pub use rule::{Listed, Subject, entries, rule_in_stack, rule_status};
 pub use transition::{Transition, transitions};
 
 /// The bound of `status.problems` in the CRD.
@@ -73,6 +73,7 @@ pub fn stack_status(
         facts.degraded(&verdicts),
     ];
     says.extend(verdicts.into_iter().map(|(_, says)| says));
+    says.extend(facts.external_loki());
     StackStatus {
         observed_generation: generation,
         conditions: conditions(old, says, generation, now),
@@ -246,13 +247,42 @@ impl Facts<'_> {
         Says::yes(DEGRADED, reason::PROBLEMS_FOUND, tell(&problems))
     }
 
+    /// A Loki that runs elsewhere is nobody's component; that it is there to be used still shows.
+    fn external_loki(&self) -> Option<Says> {
+        let external = self.resolution.stack.external_loki.as_ref()?;
+        let message = format!("lines go to {}, which runs elsewhere", external.url);
+        let type_ = Component::Loki.condition();
+        Some(Says::yes(type_, reason::EXTERNAL, message))
+    }
+
     fn rule_counts(&self) -> RuleCounts {
         let rules = &self.resolution.rules;
         let rejected = rules.iter().filter(|verdict| verdict.file.is_none());
         RuleCounts {
             selected: count(rules.len()),
             rejected: count(rejected.count()),
+            firing: self.firing(),
         }
+    }
+
+    /// The alerts that fire; what was known while nobody answers.
+    fn firing(&self) -> i32 {
+        let listings: Vec<_> = self
+            .configs
+            .values()
+            .filter_map(|it| it.rules.as_ref())
+            .collect();
+        if listings.is_empty() {
+            return self
+                .old
+                .and_then(|old| old.rules)
+                .map_or(0, |rules| rules.firing);
+        }
+        let groups = listings.iter().flat_map(|listing| listing.groups.values());
+        let firing = groups
+            .flat_map(|group| &group.rules)
+            .map(|rule| rule.firing);
+        i32::try_from(firing.sum::<u32>()).unwrap_or(i32::MAX)
     }
 
     fn summary(&self) -> Summary {
@@ -266,7 +296,10 @@ impl Facts<'_> {
         let rules = self.rule_counts();
         Summary {
             metrics: pods(Component::Prometheus),
-            logs: pods(Component::Loki),
+            logs: match &self.resolution.stack.external_loki {
+                Some(_) => "external".into(),
+                None => pods(Component::Loki),
+            },
             dashboards: pods(Component::Grafana),
             alerting: match &self.resolution.stack.prometheus {
                 Some(prometheus) if !prometheus.alertmanagers.is_empty() => "external".into(),

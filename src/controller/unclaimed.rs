@@ -1,10 +1,18 @@
 //! Rules that no stack speaks for any more: in namespaces without a stack, and with entries of
 //! stacks that are gone. Nobody else would tell their authors.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeSet, HashMap},
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
 
 use jiff::Timestamp;
-use kube::{Resource, runtime::reflector::Store};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use kube::{
+    Resource,
+    runtime::reflector::{ObjectRef, Store},
+};
 use tokio::sync::Notify;
 
 use super::{
@@ -12,7 +20,13 @@ use super::{
     publish::{Living, Publisher},
     watch::Synced,
 };
+use crate::{
+    api::{rule::AlertRule, stack::MonitoringStack},
+    resolve::rules::Reach,
+};
 
+/// So many stacks that do not select a rule are named on it.
+const NAMED: usize = 3;
 /// A stack that is applied together with its rules gets there first, and the last look at a stack
 /// that went has ended.
 const PATIENCE: Duration = Duration::from_secs(1);
@@ -23,6 +37,7 @@ const EVERY: Duration = Duration::from_mins(10);
 pub async fn run(
     stacks: Store<Guarded>,
     rules: Store<Rule>,
+    reaches: Reaches,
     publisher: Publisher,
     changed: Arc<Notify>,
     mut synced: Synced,
@@ -30,7 +45,7 @@ pub async fn run(
     let living = Living(stacks);
     while synced.wait().await {
         tokio::time::sleep(PATIENCE).await;
-        tell(&living, &rules, &publisher).await;
+        tell(&living, &rules, &reaches, &publisher).await;
         tokio::select! {
             () = changed.notified() => {}
             () = tokio::time::sleep(EVERY) => {}
@@ -38,15 +53,91 @@ pub async fn run(
     }
 }
 
-async fn tell(living: &Living, rules: &Store<Rule>, publisher: &Publisher) {
-    let claimed = living.namespaces();
+async fn tell(living: &Living, rules: &Store<Rule>, reaches: &Reaches, publisher: &Publisher) {
+    let reaches = reaches.of(living);
     for rule in rules.state() {
         let Ok(rule) = &rule.0 else { continue };
-        let namespace = rule.meta().namespace.as_ref();
-        let is_claimed = namespace.is_some_and(|namespace| claimed.contains(namespace));
-        let told = publisher.without_the_gone(rule, living, is_claimed, Timestamp::now());
+        let claim = claim(&reaches, rule);
+        let told = publisher.without_the_gone(rule, living, claim, Timestamp::now());
         if let Err(error) = told.await {
             tracing::warn!(%error, "a rule that no stack takes does not say so");
         }
     }
+}
+
+/// Whether any stack takes a rule; if not, what those elsewhere that select rules look for.
+fn claim(reaches: &[(String, Reach)], rule: &AlertRule) -> Result<(), String> {
+    let engine = Some(rule.spec.engine);
+    if reaches
+        .iter()
+        .any(|(_, reach)| reach.takes(&rule.metadata, engine))
+    {
+        return Ok(());
+    }
+    let mut others: Vec<_> = reaches
+        .iter()
+        .filter(|(_, reach)| reach.elsewhere.is_some())
+        .map(|(stack, _)| stack.as_str())
+        .collect();
+    others.sort_unstable();
+    let more = others.len().saturating_sub(NAMED);
+    others.truncate(NAMED);
+    Err(match (others.len(), more) {
+        (0, _) => String::new(),
+        (_, 0) => format!(
+            "spec.alerting.rules of {} does not select it",
+            others.join(", ")
+        ),
+        _ => format!(
+            "spec.alerting.rules of {} and {more} more does not select it",
+            others.join(", ")
+        ),
+    })
+}
+
+/// Whose rules each stack takes, as it was at its last look. Clones share it.
+#[derive(Clone, Debug, Default)]
+pub struct Reaches(Arc<Mutex<HashMap<ObjectRef<MonitoringStack>, Reach>>>);
+
+impl Reaches {
+    /// A stack has looked.
+    pub fn learn(&self, stack: &ObjectMeta, reach: Reach) {
+        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        known.insert(key(stack), reach);
+    }
+
+    /// Forgets a stack that is gone.
+    pub fn forget(&self, stack: &ObjectMeta) {
+        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        known.remove(&key(stack));
+    }
+
+    /// The reach of each stack there is. One that has not looked yet may take what its
+    /// specification alone tells.
+    fn of(&self, living: &Living) -> Vec<(String, Reach)> {
+        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let stacks = living.0.state();
+        let keys: Vec<_> = stacks.iter().map(|stack| key(stack.meta())).collect();
+        known.retain(|stack, _| keys.contains(stack));
+        let reaches = stacks.iter().zip(&keys).map(|(stack, key)| {
+            let metadata = stack.meta();
+            let reach = known.get(key).cloned().unwrap_or_else(|| match &stack.0 {
+                Ok(stack) => Reach::of(stack, BTreeSet::new()),
+                Err(_) => Reach {
+                    namespace: metadata.namespace.clone().unwrap_or_default(),
+                    uid: metadata.uid.clone().unwrap_or_default(),
+                    ..Reach::default()
+                },
+            });
+            let namespace = metadata.namespace.as_deref().unwrap_or_default();
+            let name = metadata.name.as_deref().unwrap_or_default();
+            (format!("{namespace}/{name}"), reach)
+        });
+        reaches.collect()
+    }
+}
+
+fn key(stack: &ObjectMeta) -> ObjectRef<MonitoringStack> {
+    let name = stack.name.as_deref().unwrap_or_default();
+    ObjectRef::new(name).within(stack.namespace.as_deref().unwrap_or_default())
 }

@@ -293,7 +293,7 @@ mod tests {
             namespace: Some("ns".into()),
             name: name.into(),
             stage: Stage::Workload,
-            body: json!({"metadata": {"labels": {COMPONENT_LABEL: "loki"}}, "spec": spec}),
+            body: json!({"metadata": {"labels": {COMPONENT_LABEL: "loki"}}, "spec": spec}).into(),
         }
     }
 

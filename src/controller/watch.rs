@@ -30,9 +30,8 @@ use super::{
     dashboards::Dashboards,
     error::Error,
     live, owner,
-    publish::Publisher,
     seen::{Change, Seen},
-    unclaimed,
+    unclaimed::{self, Reaches},
 };
 use crate::{
     api::component::Component,
@@ -52,6 +51,8 @@ pub struct Watched {
     pub rules: Store<Rule>,
     /// The dashboards of users.
     pub dashboards: Dashboards,
+    /// Whose rules each stack takes.
+    pub reaches: Reaches,
     /// The stacks that something woke.
     pub queue: mpsc::UnboundedReceiver<ObjectRef<Guarded>>,
     /// Whether the caches have all there is.
@@ -102,9 +103,11 @@ pub async fn start(
     };
 
     let came_or_went = Arc::new(Notify::new());
+    let reaches = Reaches::default();
     tasks.spawn(unclaimed::run(
         stacks.clone(),
         rules.clone(),
+        reaches.clone(),
         context.publisher.clone(),
         came_or_went.clone(),
         synced.clone(),
@@ -117,11 +120,17 @@ pub async fn start(
         wake.clone(),
         stacks_synced,
     ));
-    let events = self::events::<Rule>(context, namespace).reflect(rules_writer);
+    let events = self::events::<Rule>(context, namespace)
+        .modify(|rule| {
+            // Nobody here reads who wrote which field, and it is half of a small object.
+            rule.meta_mut().managed_fields = None;
+            rule.meta_mut().annotations = None;
+        })
+        .reflect(rules_writer);
     tasks.spawn(rules_changed(
         events,
         stacks.clone(),
-        context.publisher.clone(),
+        context.clone(),
         came_or_went,
         wake.clone(),
         rules_synced,
@@ -129,8 +138,12 @@ pub async fn start(
 
     let ours = format!("{MANAGED_BY_LABEL}={MANAGER}");
     for resource in live::namespaced_kinds(server) {
-        // Secrets are not watched: what was not pointed to stays unread. Claims are not ours.
-        if !matches!(resource.kind.as_str(), "Secret" | "PersistentVolumeClaim") {
+        // Secrets are not watched: what was not pointed to stays unread. Claims are not ours. Rules are watched as a
+        // whole already.
+        if !matches!(
+            resource.kind.as_str(),
+            "Secret" | "PersistentVolumeClaim" | "AlertRule"
+        ) {
             let config = watcher::Config::default().labels(&ours);
             let events = metadata(context, namespace, &resource, config);
             tasks.spawn(children_changed(events, wake.clone()));
@@ -143,6 +156,7 @@ pub async fn start(
         stacks,
         rules,
         dashboards,
+        reaches,
         queue,
         synced,
     })
@@ -219,7 +233,7 @@ async fn stacks_changed(
 async fn rules_changed(
     events: impl Stream<Item = watcher::Result<Event<Rule>>> + Send,
     stacks: Store<Guarded>,
-    publisher: Publisher,
+    context: Arc<Context>,
     came_or_went: Arc<Notify>,
     wake: Wake,
     synced: Sender<bool>,
@@ -230,7 +244,8 @@ async fn rules_changed(
         let Some(event) = logged(event) else { continue };
         let changes = seen.changes(&event);
         for uid in changes.iter().filter_map(|change| change.gone.as_ref()) {
-            publisher.forget_rule(uid);
+            context.publisher.forget_rule(uid);
+            context.judgements.forget(uid);
         }
         let mut namespaces: Vec<String> =
             changes.into_iter().map(|change| change.namespace).collect();
@@ -241,7 +256,9 @@ async fn rules_changed(
         namespaces.dedup();
         for stack in stacks.state_filter(|stack: &Guarded| {
             let namespace = stack.meta().namespace.as_deref().unwrap_or_default();
-            namespaces.iter().any(|changed| changed == namespace)
+            namespaces.iter().any(|changed| changed == namespace) || {
+                !namespaces.is_empty() && looks_elsewhere(stack)
+            }
         }) {
             send(&wake, ObjectRef::from_obj(&*stack));
         }
@@ -249,6 +266,16 @@ async fn rules_changed(
             synced.send_replace(true);
         }
     }
+}
+
+/// Whether a stack selects rules of other namespaces: any of them may be its.
+fn looks_elsewhere(stack: &Guarded) -> bool {
+    let alerting = stack
+        .0
+        .as_ref()
+        .ok()
+        .and_then(|stack| stack.spec.alerting.as_ref());
+    alerting.is_some_and(|alerting| alerting.rules.is_some())
 }
 
 async fn children_changed(

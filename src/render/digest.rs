@@ -13,15 +13,6 @@ pub fn short(text: impl AsRef<[u8]>) -> String {
     format!("{number:016x}")
 }
 
-/// The place of a name among `count` shards. It depends on nothing but the name, so that one
-/// change touches one shard.
-#[must_use]
-pub fn shard(name: &str, count: u8) -> u8 {
-    Sha256::digest(name)
-        .first()
-        .map_or(0, |byte| byte % count.max(1))
-}
-
 /// The value of Alertmanager's metric `alertmanager_config_hash` for a file: the first six bytes
 /// of its MD5 as a little-endian number, which a float holds exactly (`config/coordinator.go`).
 #[must_use]
@@ -41,13 +32,6 @@ mod tests {
     #[test]
     fn a_short_hash_is_the_start_of_the_sha256() {
         assert_eq!(short("abc"), "ba7816bf8f01cfea");
-    }
-
-    #[test]
-    fn a_shard_is_below_the_count_and_stays_the_same() {
-        assert!((0..100).all(|n| shard(&n.to_string(), 16) < 16));
-        assert_eq!(shard("abc", 16), 0xba % 16);
-        assert_eq!(shard("abc", 0), 0);
     }
 
     #[test]

@@ -39,6 +39,8 @@ pub struct Scrape {
     pub job: &'static str,
     /// Whether `instance` is the node's name instead of the pod's address.
     pub by_node: bool,
+    /// Whether the series have a label `instance` of their own, which stays.
+    pub own_instance: bool,
     /// Whether the series tell of other pods, so that the target's own labels must not be on them.
     pub of_others: bool,
 }
@@ -160,6 +162,20 @@ pub const PORTS: &[Port] = &[
     },
     Port {
         component: Agent,
+        name: POSTGRES,
+        number: 9187,
+        protocol: Protocol::Tcp,
+        // Servers that are not of this node are asked for by name, of whichever agent.
+        offer: Offer::Service,
+        scrape: Some(Scrape {
+            own_instance: true,
+            of_others: true,
+            ..by_node(POSTGRES_JOB)
+        }),
+        from: &[Peer::Component(Prometheus)],
+    },
+    Port {
+        component: Agent,
         name: "admin",
         number: 9110,
         protocol: Protocol::Tcp,
@@ -175,11 +191,16 @@ pub const HTTP: &str = "http";
 pub const NODE: &str = "node";
 /// The agent's port with the containers' metrics.
 pub const CONTAINERS: &str = "containers";
+/// The agent's port with PostgreSQL's metrics.
+pub const POSTGRES: &str = "postgres";
+/// The job of PostgreSQL's metrics.
+pub const POSTGRES_JOB: &str = "postgres-exporter";
 
 const fn by_pod(job: &'static str) -> Scrape {
     Scrape {
         job,
         by_node: false,
+        own_instance: false,
         of_others: false,
     }
 }
@@ -188,6 +209,7 @@ const fn by_node(job: &'static str) -> Scrape {
     Scrape {
         job,
         by_node: true,
+        own_instance: false,
         of_others: false,
     }
 }

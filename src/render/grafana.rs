@@ -17,14 +17,16 @@ use k8s_openapi::{
 };
 
 use super::{
-    access, files as secrets, flows, meta, network,
+    access,
+    config::grafana::SECRETS_DIR,
+    digest, files as shared_files, flows, meta, network,
     objects::{Object, Objects, Stage},
     pod::{self, Pod, Probes, User},
     volume,
 };
 use crate::{
     api::component::Component,
-    resolve::model::{Credentials, Grafana, Stack},
+    resolve::model::{Credentials, Grafana, SecretValue, Stack},
 };
 
 pub use ingress::middlewares;
@@ -69,6 +71,12 @@ pub fn objects(stack: &Stack) -> Objects {
             &secret(stack, applied_secret_name(stack), applied),
         );
     }
+    let secrets = secrets(stack);
+    if !secrets.is_empty() {
+        let name = shared_files::secrets_name(stack, COMPONENT);
+        let secret = shared_files::secret(stack, COMPONENT, name, secrets);
+        objects.add(Stage::Config, &secret);
+    }
     if let Some(volume) = &grafana.workload.volume {
         let claim = volume::claim(stack, COMPONENT, volume);
         objects.add(Stage::Config, &claim);
@@ -79,6 +87,22 @@ pub fn objects(stack: &Stack) -> Objects {
     let template = pod::template(stack, COMPONENT, &grafana.workload, pod);
     objects.add(Stage::Workload, &deployment(stack, template));
     objects
+}
+
+/// The secret files: those of a Loki that runs elsewhere.
+fn secrets(stack: &Stack) -> BTreeMap<String, SecretValue> {
+    let external = stack.external_loki.as_ref();
+    external.map_or_else(BTreeMap::new, |loki| loki.secrets.clone())
+}
+
+/// A hash of the secret files, if there are any: a new one has new pods, since no data source tells
+/// which secrets it was read with.
+fn secrets_hash(stack: &Stack) -> Option<String> {
+    let secrets = secrets(stack);
+    let hashes = secrets
+        .iter()
+        .map(|(name, SecretValue(value))| name.clone() + &digest::short(value));
+    (!secrets.is_empty()).then(|| digest::short(hashes.collect::<Vec<_>>().join("\n")))
 }
 
 /// The name of the Secret with the admin's name and password.
@@ -114,7 +138,7 @@ fn secret(stack: &Stack, name: String, credentials: &Credentials) -> Secret {
         (ADMIN_USER.to_owned(), credentials.user.clone()),
         (ADMIN_PASSWORD.to_owned(), credentials.password.clone()),
     ]);
-    secrets::secret(stack, COMPONENT, name, values)
+    shared_files::secret(stack, COMPONENT, name, values)
 }
 
 /// What Grafana is to have loaded, and how to tell.
@@ -185,6 +209,11 @@ fn pod(stack: &Stack, grafana: &Grafana) -> Pod {
         volume::mount("logs", "/var/log/grafana"),
         volume::mount("tmp", "/tmp"),
     ]);
+    if stack.external_loki.is_some() {
+        let name = shared_files::secrets_name(stack, COMPONENT);
+        volumes.push(volume::optional_secret("secrets", name));
+        mounts.push(volume::read_only("secrets", SECRETS_DIR));
+    }
     let health = format!("{}/api/health", grafana.sub_path);
     Pod {
         user: USER,
@@ -202,7 +231,7 @@ fn pod(stack: &Stack, grafana: &Grafana) -> Pod {
         },
         api_token: false,
         grace_seconds: 30,
-        config_hash: None,
+        config_hash: secrets_hash(stack),
     }
 }
 

@@ -32,8 +32,7 @@ pub fn objects(stack: &Stack) -> Objects {
     let hash = digest::short(&text);
     let file = files::config_file(stack, COMPONENT, CONFIG_FILE, text);
     objects.add(Stage::Config, &file);
-    let texts = rules::texts(&loki.rule_files);
-    objects.extend(rules::objects(stack, COMPONENT, texts));
+    objects.extend(rules::objects(stack, COMPONENT, &loki.rule_files));
     objects.extend(network::objects(stack, COMPONENT));
     let template = pod::template(stack, COMPONENT, &loki.workload, pod(stack, hash));
     objects.extend(stateful_set::objects(

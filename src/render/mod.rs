@@ -8,8 +8,10 @@
 mod access;
 mod agent;
 mod alertmanager;
+pub mod body;
 pub mod config;
 pub mod dashboards;
+pub mod default_rules;
 mod digest;
 mod files;
 pub mod flows;
@@ -20,7 +22,6 @@ mod network;
 pub mod objects;
 mod pod;
 mod prometheus;
-mod recording;
 mod rules;
 mod stateful_set;
 mod version;
@@ -65,7 +66,7 @@ pub struct Delivery {
 #[derive(Clone, Debug, PartialEq)]
 pub enum Proof {
     /// Prometheus: `GET /api/v1/status/config` holds this text, which is part of a rule path (the
-    /// API re-marshals the file, so comments vanish).
+    /// API re-marshals the file, so comments vanish). Its rules are proven by what it lists of them.
     PrometheusConfigHolds(String),
     /// Alertmanager: the metric `alertmanager_config_hash` has this value (the first six bytes of
     /// the file's MD5, little endian).

@@ -21,9 +21,15 @@ use crate::{api::component::Component, resolve::model::Stack};
 /// The address of a component's HTTP API inside the cluster.
 #[must_use]
 pub fn url(stack: &Stack, component: Component) -> String {
+    let (host, port) = (host(stack, component), flows::http_port(component));
+    format!("http://{host}:{port}")
+}
+
+/// The name of a component's Service inside the cluster.
+#[must_use]
+pub fn host(stack: &Stack, component: Component) -> String {
     let (name, namespace) = (stack.child_name(component), &stack.namespace);
-    let (domain, port) = (&stack.operator.cluster_domain, flows::http_port(component));
-    format!("http://{name}.{namespace}.svc.{domain}:{port}")
+    format!("{name}.{namespace}.svc.{}", stack.operator.cluster_domain)
 }
 
 /// The Service of a component, if it offers a port by one, and its network policy.
@@ -49,6 +55,8 @@ fn service(stack: &Stack, component: Component) -> Option<Service> {
         spec: Some(ServiceSpec {
             selector: Some(meta::selector(stack, component)),
             ports: Some(ports),
+            // Each Prometheus stays with one agent, whose connections to PostgreSQL are kept.
+            session_affinity: (component == Component::Agent).then(|| "ClientIP".into()),
             ..ServiceSpec::default()
         }),
         ..Service::default()

@@ -6,7 +6,7 @@ use kube::{Resource, ResourceExt, api::ApiResource};
 use serde::Serialize;
 use serde_json::Value;
 
-use super::{digest, meta::RENDERED_ANNOTATION};
+use super::{body::Body, digest, meta::RENDERED_ANNOTATION};
 
 /// When an object is applied: what others read comes before what reads it, so that a first
 /// start finds its configuration and no workload rolls twice.
@@ -34,7 +34,7 @@ pub struct Object {
     /// When it is applied.
     pub stage: Stage,
     /// The whole object as JSON, with `apiVersion` and `kind`.
-    pub body: Value,
+    pub body: Body,
 }
 
 // Without the body: a Secret's must not show in a log.
@@ -61,10 +61,34 @@ impl Objects {
     where
         K: Resource<DynamicType = ()> + Serialize,
     {
+        self.push(stage, object, Body::from);
+    }
+
+    /// Adds a typed object one field of which is made when somebody looks at it; `digest` stands
+    /// for its content.
+    pub fn add_later<K>(
+        &mut self,
+        stage: Stage,
+        object: &K,
+        field: &'static str,
+        digest: String,
+        make: impl Fn() -> Value + Send + Sync + 'static,
+    ) where
+        K: Resource<DynamicType = ()> + Serialize,
+    {
+        self.push(stage, object, |head| {
+            Body::with_later(head, field, digest, make)
+        });
+    }
+
+    fn push<K>(&mut self, stage: Stage, object: &K, body: impl FnOnce(Value) -> Body)
+    where
+        K: Resource<DynamicType = ()> + Serialize,
+    {
         let resource = ApiResource::erase::<K>(&());
         // A k8s-openapi object is plain data: it always serialises.
-        let mut body = serde_json::to_value(object).unwrap_or_default();
-        if let Value::Object(fields) = &mut body {
+        let mut head = serde_json::to_value(object).unwrap_or_default();
+        if let Value::Object(fields) = &mut head {
             fields.insert("apiVersion".into(), resource.api_version.clone().into());
             fields.insert("kind".into(), resource.kind.clone().into());
         }
@@ -73,7 +97,7 @@ impl Objects {
             name: object.name_any(),
             resource,
             stage,
-            body,
+            body: body(head),
         });
     }
 
@@ -91,12 +115,8 @@ impl Objects {
     #[must_use]
     pub fn sealed(mut self) -> Self {
         for object in &mut self.0 {
-            let hash = digest::short(object.body.to_string());
-            if let Some(metadata) = object
-                .body
-                .get_mut("metadata")
-                .and_then(Value::as_object_mut)
-            {
+            let hash = digest::short(object.body.seal());
+            if let Some(metadata) = object.body.metadata_mut() {
                 let annotations = metadata
                     .entry("annotations")
                     .or_insert_with(|| Value::Object(serde_json::Map::new()));

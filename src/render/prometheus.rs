@@ -1,7 +1,5 @@
 //! Prometheus: the metrics store and rule evaluator.
 
-use std::collections::BTreeMap;
-
 use k8s_openapi::api::core::v1::{Volume, VolumeMount};
 
 use super::{
@@ -10,10 +8,10 @@ use super::{
         self,
         prometheus::{RULES_DIR, SECRETS_DIR},
     },
-    digest, files, flows, network,
+    default_rules, digest, files, flows, network,
     objects::{Objects, Stage},
     pod::{self, Pod, Probes, User},
-    recording, rules, stateful_set,
+    rules, stateful_set,
     version::Feature,
     volume,
 };
@@ -41,12 +39,13 @@ pub fn objects(stack: &Stack) -> Objects {
     let config = Config::of(stack, prometheus);
     let file = files::config_file(stack, COMPONENT, CONFIG_FILE, config.text);
     objects.add(Stage::Config, &file);
-    objects.extend(rules::objects(stack, COMPONENT, config.rules));
+    objects.extend(rules::objects(stack, COMPONENT, &prometheus.rule_files));
     if !prometheus.secrets.is_empty() {
         let name = files::secrets_name(stack, COMPONENT);
         let secret = files::secret(stack, COMPONENT, name, prometheus.secrets.clone());
         objects.add(Stage::Config, &secret);
     }
+    objects.extend(default_rules::objects(stack));
     objects.extend(network::objects(stack, COMPONENT));
     let workload = &prometheus.workload;
     let template = pod::template(stack, COMPONENT, workload, pod(stack, prometheus));
@@ -58,41 +57,34 @@ pub fn objects(stack: &Stack) -> Objects {
 #[must_use]
 pub fn delivery(stack: &Stack) -> Option<Delivery> {
     let prometheus = stack.prometheus.as_ref()?;
-    let hash = Config::of(stack, prometheus).hash;
+    let config = Config::of(stack, prometheus).hash;
+    let rules = rules::hash(&prometheus.rule_files);
     Some(Delivery {
         component: COMPONENT,
         port: flows::http_port(COMPONENT),
-        proof: Proof::PrometheusConfigHolds(hash.clone()),
-        hash,
+        hash: digest::short(format!("{config}{rules}")),
+        proof: Proof::PrometheusConfigHolds(config),
     })
 }
 
-/// All that Prometheus loads.
+/// The configuration file of Prometheus.
 struct Config {
     text: String,
-    rules: BTreeMap<String, String>,
     hash: String,
 }
 
 impl Config {
-    /// The hash of file and rules stands in the file as part of a rule path that matches nothing:
-    /// so the configuration that Prometheus shows tells which rules it was loaded with.
+    /// The hash of the file stands in the file as part of a rule path that matches nothing: so the
+    /// configuration that Prometheus shows tells which one it is. Each rule file has a mark of its
+    /// own: a changed rule changes no more than its own shard.
     fn of(stack: &Stack, prometheus: &model::Prometheus) -> Self {
         let mut config = config::prometheus::config(stack, prometheus);
-        let mut rules = rules::texts(&prometheus.rule_files);
-        rules.extend(recording::texts(stack));
-        let mut all = config::to_yaml(&config);
-        for (name, text) in &rules {
-            // No name and no text holds a NUL, so none can run into the next.
-            all.extend(["\0", name, "\0", text]);
-        }
-        let hash = digest::short(all);
+        let hash = digest::short(config::to_yaml(&config));
         config
             .rule_files
             .push(format!("/etc/prometheus/marker/{hash}/*.yaml"));
         Self {
             text: config::to_yaml(&config),
-            rules,
             hash,
         }
     }

@@ -3,45 +3,65 @@
 
 use std::collections::BTreeMap;
 
+use k8s_openapi::api::core::v1::ConfigMap;
+use serde_json::{Map, Value};
+
 use super::{
-    config::{self, rule_group},
-    digest, files,
+    digest, meta,
     objects::{Objects, Stage},
 };
 use crate::{
     api::component::Component,
-    resolve::model::{RuleFile, Stack},
+    resolve::{
+        model::{RuleFiles, Stack},
+        rules::SHARDS,
+    },
 };
 
-/// How many `ConfigMaps` hold the rules of a component. It is part of the pod templates.
-pub const SHARDS: u8 = 16;
-
-/// The text of each rule file, by name.
+/// The `ConfigMaps` of the shards that hold any file. Their data is made when it is asked for:
+/// of thousands of rules few change at a time.
 #[must_use]
-pub fn texts(rule_files: &BTreeMap<String, RuleFile>) -> BTreeMap<String, String> {
-    rule_files
-        .iter()
-        .map(|(name, file)| (name.clone(), config::to_yaml(&rule_group::file(file))))
-        .collect()
-}
-
-/// The `ConfigMaps` of the shards that hold any file.
-#[must_use]
-pub fn objects(stack: &Stack, component: Component, texts: BTreeMap<String, String>) -> Objects {
-    let mut shards: BTreeMap<u8, BTreeMap<String, String>> = BTreeMap::new();
-    for (name, text) in texts {
-        let shard = digest::shard(&name, SHARDS);
-        shards.entry(shard).or_default().insert(name, text);
+pub fn objects(stack: &Stack, component: Component, files: &RuleFiles) -> Objects {
+    let mut shards: BTreeMap<u8, Vec<_>> = BTreeMap::new();
+    for (name, placed) in files {
+        let shard = shards.entry(placed.shard).or_default();
+        shard.push((name.clone(), placed.file.clone()));
     }
     let mut objects = Objects::default();
-    for (shard, texts) in shards {
-        let name = shard_name(stack, component, shard);
-        objects.add(
-            Stage::Config,
-            &files::config_map(stack, component, name, texts),
-        );
+    for (shard, files) in shards {
+        let map = ConfigMap {
+            metadata: meta::owned(stack, component, shard_name(stack, component, shard)),
+            ..ConfigMap::default()
+        };
+        let mut marks = Vec::new();
+        for (name, file) in &files {
+            // No name holds a NUL, so none can run into the next.
+            marks.extend(name.bytes().chain([0]).chain(file.mark.to_le_bytes()));
+        }
+        let data = move || {
+            let text = |(name, file): &(String, _)| {
+                let file: &std::sync::Arc<crate::resolve::model::RuleFile> = file;
+                (name.clone(), Value::String(file.text.clone()))
+            };
+            Value::Object(files.iter().map(text).collect::<Map<_, _>>())
+        };
+        objects.add_later(Stage::Config, &map, "data", digest::short(marks), data);
     }
     objects
+}
+
+/// A hash of which rules there are and what is in them.
+#[must_use]
+pub fn hash(files: &RuleFiles) -> String {
+    let mut marks = Vec::new();
+    for (name, placed) in files {
+        marks.extend(
+            name.bytes()
+                .chain([0])
+                .chain(placed.file.mark.to_le_bytes()),
+        );
+    }
+    digest::short(marks)
 }
 
 /// The names of all shards, empty ones too.

@@ -99,6 +99,19 @@ pub fn host_path(name: &str, path: &str) -> Volume {
     }
 }
 
+/// A directory of the node, made where it is missing.
+#[must_use]
+pub fn host_path_made(name: &str, path: &str) -> Volume {
+    Volume {
+        name: name.into(),
+        host_path: Some(HostPathVolumeSource {
+            path: path.into(),
+            type_: Some("DirectoryOrCreate".into()),
+        }),
+        ..Volume::default()
+    }
+}
+
 /// A claim that is an object of its own.
 #[must_use]
 pub fn claimed(name: &str, claim: impl Into<String>) -> Volume {

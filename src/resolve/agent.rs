@@ -2,10 +2,10 @@
 
 mod node;
 
-use super::{Inputs, model::Agent, problem::Problem, workload::Common};
+use super::{Inputs, agent_logs, model::Agent, postgres, problem::Problem, workload::Common};
 use crate::api::{
     agent::AgentSpec,
-    agent_config::{AgentConfig, ContainersConfig, PodsConfig},
+    agent_config::{AgentConfig, ContainersConfig, LogsConfig, PodsConfig},
     component::Component,
     stack::MonitoringStackSpec,
     value::{ImageReference, ImageVersion, Scheduling, Toleration, TolerationOperator},
@@ -36,6 +36,9 @@ pub fn resolve(
     let pods = PodsConfig {
         namespace: (!inputs.operator.cluster_wide).then(|| namespace.to_owned()),
     };
+    let postgres = agent.postgres.as_ref();
+    let postgres = postgres.map(|spec| postgres::resolve(spec, namespace, inputs, problems));
+    let (postgres, secrets) = postgres.unzip();
     Ok(Agent {
         workload: Common {
             component: Component::Agent,
@@ -57,7 +60,27 @@ pub fn resolve(
                     pods: Some(pods),
                     ..ContainersConfig::default()
                 }),
-            logs: None,
+            logs: logs(spec, namespace, inputs, problems)?,
+            postgres,
         },
+        secrets: secrets.unwrap_or_default(),
     })
+}
+
+/// The lines to ship; without a Loki of either kind there is nowhere to ship to.
+fn logs(
+    spec: &MonitoringStackSpec,
+    namespace: &str,
+    inputs: &Inputs,
+    problems: &mut Vec<Problem>,
+) -> Result<Option<LogsConfig>, Problem> {
+    let wanted = spec.agent.as_ref().and_then(|agent| agent.logs.as_deref());
+    if spec.logs.as_ref().and_then(|logs| logs.enabled) != Some(false) {
+        return agent_logs::resolve(wanted, namespace, inputs, problems);
+    }
+    if wanted.is_some_and(|logs| logs.enabled != Some(false)) {
+        let message = "there is no Loki to ship to: spec.logs.enabled is false";
+        problems.push(Problem::new("spec.agent.logs", message));
+    }
+    Ok(None)
 }

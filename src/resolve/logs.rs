@@ -1,11 +1,9 @@
 //! `spec.logs`: Loki.
 
-use std::collections::BTreeMap;
-
 use super::{
     alerting::{self, external},
     duration, metrics,
-    model::Loki,
+    model::{Loki, RuleFiles},
     problem::Problem,
     workload::Common,
 };
@@ -18,7 +16,11 @@ use crate::api::{
 const DAY_MILLIS: u64 = 24 * 3_600_000;
 
 /// Resolves Loki.
-pub fn resolve(spec: &MonitoringStackSpec, problems: &mut Vec<Problem>) -> Result<Loki, Problem> {
+pub fn resolve(
+    spec: &MonitoringStackSpec,
+    rule_files: RuleFiles,
+    problems: &mut Vec<Problem>,
+) -> Result<Loki, Problem> {
     let default = LogsSpec::default();
     let logs = spec.logs.as_ref().unwrap_or(&default);
     let field = "spec.logs.retention";
@@ -40,8 +42,7 @@ pub fn resolve(spec: &MonitoringStackSpec, problems: &mut Vec<Problem>) -> Resul
         }
         .resolve()?,
         retention: format!("{}h", millis.div_ceil(3_600_000)),
-        // Rules over logs are judged, and refused, by `rules::problems`.
-        rule_files: BTreeMap::new(),
+        rule_files,
         alertmanager_urls: external::plain_urls(spec, problems),
         // What is wrong with a link is told once, with Alertmanager's.
         grafana_link: spec

@@ -6,7 +6,7 @@ use super::{
     Inputs,
     alerting::external,
     discovery, duration,
-    model::{Prometheus, RemoteWrite, RuleFile},
+    model::{Prometheus, RemoteWrite, RuleFiles},
     problem::Problem,
     quantity,
     secrets::SecretFiles,
@@ -27,7 +27,7 @@ pub fn resolve(
     spec: &MonitoringStackSpec,
     namespace: &str,
     inputs: &Inputs,
-    rule_files: BTreeMap<String, RuleFile>,
+    rule_files: RuleFiles,
     problems: &mut Vec<Problem>,
 ) -> Result<Prometheus, Problem> {
     let default = MetricsSpec::default();

@@ -4,26 +4,31 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use k8s_openapi::api::core::v1::ConfigMap;
 
-use crate::api::rule::AlertRule;
+use crate::api::rule::Engine;
 
 mod agent;
+mod agent_logs;
 mod alerting;
 mod dashboards;
 mod discovery;
 pub mod duration;
+pub mod external_loki;
 mod http;
 mod image;
 mod logs;
 mod metrics;
 pub mod model;
 pub mod namespaces;
+pub mod postgres;
 pub mod problem;
 pub mod quantity;
 mod re2;
+mod recording;
 pub mod rules;
 mod secrets;
 mod stack;
 mod workload;
+pub mod yaml;
 
 pub use dashboards::{DASHBOARD_LABELS, RefusedDashboard, SHARDS};
 pub use secrets::references;
@@ -31,6 +36,7 @@ pub use stack::resolve;
 
 use model::{Operator, SecretValue, Server, Stack};
 use problem::Problem;
+use rules::{Barred, Judged};
 
 /// Everything a stack refers to, fetched beforehand.
 #[derive(Clone, Debug)]
@@ -52,8 +58,10 @@ pub struct Inputs {
     pub dashboards: Vec<Arc<ConfigMap>>,
     /// A random password, used only where none exists yet.
     pub fresh_password: SecretValue,
-    /// The `AlertRules` of the stack's namespace.
-    pub rules: Vec<AlertRule>,
+    /// The `AlertRules` that the stack selects, by namespace and name.
+    pub rules: Vec<Arc<Judged>>,
+    /// Rule files that an engine was found to refuse, whatever the checks say.
+    pub barred: BTreeMap<String, Barred>,
     /// The labels of every namespace; none when nobody can tell, or no selector asks.
     pub namespaces: Option<BTreeMap<String, BTreeMap<String, String>>>,
 }
@@ -80,10 +88,16 @@ pub struct RuleVerdict {
     pub name: String,
     /// The generation that was judged.
     pub generation: Option<i64>,
-    /// How many rules it holds.
-    pub count: usize,
+    /// Who evaluates it.
+    pub engine: Engine,
+    /// The names of its alerts and records, in order.
+    pub rules: Arc<[String]>,
     /// The name of its rule file, a key of [`model::Prometheus::rule_files`], when it was taken.
     pub file: Option<String>,
+    /// The mark of its content, when it was taken.
+    pub mark: Option<u64>,
     /// Why it was left out; empty when it was taken.
     pub problems: Vec<Problem>,
+    /// Whether the engine itself refused it, or is being asked about it: the checks take it.
+    pub refused: bool,
 }

@@ -4,12 +4,14 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     fmt,
+    sync::Arc,
 };
 
 use crate::api::{
-    agent_config::AgentConfig,
+    agent_config::{AgentConfig, Encoding},
     component::Component,
     dashboards::Extra,
+    default_rules::DefaultRulesSpec,
     value::{Toleration, WhenDeleted},
 };
 
@@ -41,6 +43,8 @@ pub struct Stack {
     pub alertmanager: Option<Alertmanager>,
     /// Loki, if enabled.
     pub loki: Option<Loki>,
+    /// The Loki that runs elsewhere, if there is one.
+    pub external_loki: Option<ExternalLoki>,
     /// Grafana, if enabled.
     pub grafana: Option<Grafana>,
     /// The agent, if enabled.
@@ -48,6 +52,10 @@ pub struct Stack {
     /// Components whose part of the specification is wrong: they are neither rendered nor pruned,
     /// so that what runs goes on.
     pub held: BTreeSet<Component>,
+    /// The rules that it makes for itself.
+    pub default_rules: DefaultRulesSpec,
+    /// `host:port` of the PostgreSQL servers that its agents ask.
+    pub postgres_servers: Vec<String>,
     /// Whether `NetworkPolicies` are rendered.
     pub network_policy: bool,
     /// Names of image pull Secrets.
@@ -69,6 +77,9 @@ pub struct Operator {
     pub cluster_domain: String,
     /// Whether the operator may bind cluster-wide roles (no `watchNamespaces`).
     pub cluster_wide: bool,
+    /// The folder of the nodes below which stacks may have log files shipped; none: no files and
+    /// no journal.
+    pub host_logs: Option<String>,
 }
 
 /// What the API server can store, by discovery.
@@ -169,25 +180,50 @@ pub struct Prometheus {
     pub remote_write: Vec<RemoteWrite>,
     /// What is scraped beside the stack itself.
     pub discovery: Option<Discovery>,
-    /// Rule files by name (`<namespace>-<name>-<uid>.yaml`), each a valid, complete document.
-    pub rule_files: BTreeMap<String, RuleFile>,
+    /// The rules it evaluates.
+    pub rule_files: RuleFiles,
     /// Alertmanagers outside the stack; their secrets are files of this component.
     pub alertmanagers: Vec<ExternalAlertmanager>,
     /// Secret values by file name, copied into the component's own Secret.
     pub secrets: BTreeMap<String, SecretValue>,
 }
 
+/// Rule files by name (`<namespace>-<name>-<uid>.yaml`), each where it was placed.
+pub type RuleFiles = BTreeMap<String, Placed>;
+
+/// A rule file and the shard that holds it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Placed {
+    /// The shard, less than [`crate::resolve::rules::SHARDS`].
+    pub shard: u8,
+    /// The file.
+    pub file: Arc<RuleFile>,
+}
+
 /// The rules of one `AlertRule`, valid for their engine.
 #[derive(Clone, Debug, PartialEq)]
 pub struct RuleFile {
-    /// The namespace of the `AlertRule`.
-    pub namespace: String,
-    /// Its name.
+    /// The name of its one group: namespace and name of the `AlertRule`.
+    pub group: String,
+    /// A whole document, as its engine reads it.
+    pub text: String,
+    /// A number for the content: two contents have two. Prometheus lists it as the group's limit.
+    pub mark: u64,
+    /// What the engine must list for each rule where it does not list the mark: Loki.
+    pub expected: Vec<ExpectedRule>,
+}
+
+/// What Loki must list of a rule that it has loaded.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ExpectedRule {
+    /// The alert's or record's name.
     pub name: String,
-    /// Evaluation interval, as Prometheus writes it; the stack's own when none.
-    pub interval: Option<String>,
-    /// The rules in order.
-    pub rules: Vec<crate::api::rule::RuleEntry>,
+    /// The words of the query, sorted: Loki writes it in a form of its own.
+    pub query: Vec<String>,
+    /// `for`.
+    pub seconds: u64,
+    /// The labels.
+    pub labels: BTreeMap<String, String>,
 }
 
 /// A store that takes samples; its secret is a file of the component.
@@ -208,13 +244,36 @@ pub struct Loki {
     pub workload: Workload,
     /// Time to keep, whole hours, as Loki writes it: `720h`.
     pub retention: String,
-    /// Rule files by name (`<namespace>-<name>-<uid>.yaml`), each a valid, complete document: one
-    /// that Loki cannot parse hides all the others from its ruler.
-    pub rule_files: BTreeMap<String, RuleFile>,
+    /// The rules it evaluates. One file that Loki cannot parse hides all the others from its ruler.
+    pub rule_files: RuleFiles,
     /// Addresses of Alertmanagers outside the stack that ask for no secret.
     pub alertmanager_urls: Vec<String>,
     /// Where people reach Grafana, for the links of alerts.
     pub grafana_link: Option<String>,
+}
+
+/// A Loki that runs elsewhere. Its secrets are files of whoever talks to it, by the names in
+/// [`external_loki`](super::external_loki).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ExternalLoki {
+    /// Its address.
+    pub url: String,
+    /// The tenant of everything that `tenants` does not name.
+    pub tenant: Option<String>,
+    /// Tenants by namespace.
+    pub tenants: BTreeMap<String, String>,
+    /// The user of basic authentication.
+    pub user: Option<String>,
+    /// Whether there is a bearer token.
+    pub token: bool,
+    /// Whether there are certificates of the trusted authorities.
+    pub ca: bool,
+    /// Whether there is a client's certificate with its key.
+    pub certificate: bool,
+    /// How lines are sent.
+    pub encoding: Encoding,
+    /// Secret values by file name; one that is missing may yet come.
+    pub secrets: BTreeMap<String, SecretValue>,
 }
 
 /// Grafana.
@@ -259,6 +318,8 @@ pub struct Agent {
     pub workload: Workload,
     /// Its configuration file.
     pub config: AgentConfig,
+    /// Secret values by file name, copied into the component's own Secret.
+    pub secrets: BTreeMap<String, SecretValue>,
 }
 
 impl Stack {

@@ -1,72 +1,92 @@
 //! Which `AlertRules` a stack takes. One bad rule rejects its own `AlertRule` only.
 
+mod document;
+mod entry;
 mod functions;
 mod length;
 mod literals;
+mod logql;
 mod pattern;
+mod placing;
 mod position;
 mod promql;
 mod quoted;
+mod selection;
 mod template;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{collections::BTreeSet, sync::Arc};
 
-use super::{RuleVerdict, model::RuleFile, problem::Problem};
+use super::{model::RuleFile, problem::Problem};
 use crate::api::{
     alerting::Severity,
-    rule::{AlertRule, Engine, RuleEntry},
-    value::Duration,
+    rule::{AlertRule, Engine},
 };
 use kube::ResourceExt;
 
-/// Labels that rules may not set: the operator or the engine owns them.
-const RESERVED_LABELS: [&str; 3] = ["__name__", "alertname", "rule_namespace"];
+pub use document::{NAMESPACE_LABEL, text as rule_file};
+pub use logql::{problem as logql_problem, words as logql_words};
+pub use placing::{Barred, Placing, SHARDS, place, place_own};
+pub use selection::{Reach, owner_uid};
+
 /// The longest part of a name that goes into a file name: a ConfigMap's key has 253 at most.
 const NAME_IN_FILE: usize = 120;
 
-/// Judges every `AlertRule`; returns the rule files of those that were taken.
+/// What was found of one generation of an `AlertRule`. Parsing is the dear part, so it is done
+/// once for each.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Judged {
+    /// Its namespace.
+    pub namespace: String,
+    /// Its name.
+    pub name: String,
+    /// The generation that was judged.
+    pub generation: Option<i64>,
+    /// Who evaluates it.
+    pub engine: Engine,
+    /// The names of its alerts and records, in order.
+    pub rules: Arc<[String]>,
+    /// A name that no other `AlertRule`'s file has.
+    pub file_name: String,
+    /// The file for the engine; none when there are problems.
+    pub file: Option<Arc<RuleFile>>,
+    /// What is wrong with it.
+    pub problems: Vec<Problem>,
+}
+
+/// Judges one `AlertRule`.
 #[must_use]
-pub fn judge(rules: &[AlertRule]) -> (BTreeMap<String, RuleFile>, Vec<RuleVerdict>) {
-    let mut files = BTreeMap::new();
-    let mut verdicts: Vec<_> = rules
-        .iter()
-        .map(|rule| {
-            let problems = problems(rule);
-            let file = problems.is_empty().then(|| {
-                let name = file_name(rule);
-                files.insert(name.clone(), rule_file(rule));
-                name
-            });
-            RuleVerdict {
-                namespace: rule.namespace().unwrap_or_default(),
-                name: rule.name_any(),
-                generation: rule.metadata.generation,
-                count: rule.spec.rules.len(),
-                file,
-                problems,
-            }
-        })
-        .collect();
-    verdicts.sort_by(|a, b| (&a.namespace, &a.name).cmp(&(&b.namespace, &b.name)));
-    (files, verdicts)
+pub fn judge(rule: &AlertRule) -> Judged {
+    let problems = problems(rule);
+    let names = rule.spec.rules.iter().map(|entry| {
+        let name = entry.alert.as_ref().or(entry.record.as_ref());
+        name.cloned().unwrap_or_default()
+    });
+    Judged {
+        namespace: rule.namespace().unwrap_or_default(),
+        name: rule.name_any(),
+        generation: rule.metadata.generation,
+        engine: rule.spec.engine,
+        rules: names.collect(),
+        file_name: file_name(rule),
+        file: problems.is_empty().then(|| Arc::new(document::file(rule))),
+        problems,
+    }
 }
 
 /// Everything that is wrong with one `AlertRule`; empty when it can be loaded.
 #[must_use]
 pub fn problems(rule: &AlertRule) -> Vec<Problem> {
     let spec = &rule.spec;
-    if spec.engine == Engine::Loki {
-        return vec![Problem::new(
-            "spec.engine",
-            "rules over logs are not evaluated by this version: only prometheus is",
-        )];
-    }
     let mut found = Vec::new();
-    check_duration(&mut found, "spec.interval", spec.interval.as_ref());
+    entry::check_duration(&mut found, "spec.interval", spec.interval.as_ref());
+    if spec.engine == Engine::Loki && !spec.tests.is_empty() {
+        let message = "promtool runs tests of prometheus rules only: leave them out";
+        found.push(Problem::new("spec.tests", message));
+    }
     let mut seen = BTreeSet::new();
     for (index, entry) in spec.rules.iter().enumerate() {
         let path = format!("spec.rules[{index}]");
-        check_entry(&mut found, &path, entry);
+        entry::check(&mut found, &path, spec.engine, entry);
         let labels: Vec<_> = entry
             .labels
             .iter()
@@ -87,111 +107,6 @@ pub fn problems(rule: &AlertRule) -> Vec<Problem> {
     found
 }
 
-fn check_entry(found: &mut Vec<Problem>, path: &str, entry: &RuleEntry) {
-    if entry.alert.is_some() == entry.record.is_some() {
-        found.push(Problem::new(path, "exactly one of alert, record"));
-    }
-    let alert_only = entry.for_.is_some()
-        || entry.keep_firing_for.is_some()
-        || entry.severity.is_some()
-        || !entry.annotations.is_empty();
-    if entry.alert.is_none() && alert_only {
-        found.push(Problem::new(
-            path,
-            "for, keepFiringFor, severity and annotations belong to an alert, not to a record",
-        ));
-    }
-    if entry
-        .record
-        .as_deref()
-        .is_some_and(|name| !is_metric_name(name))
-    {
-        found.push(Problem::new(
-            format!("{path}.record"),
-            "not a metric name: letters, digits, _ and :, not starting with a digit",
-        ));
-    }
-    check_zero_duration(found, &format!("{path}.for"), entry.for_.as_ref());
-    check_zero_duration(
-        found,
-        &format!("{path}.keepFiringFor"),
-        entry.keep_firing_for.as_ref(),
-    );
-    check_labels(found, path, entry);
-    if entry.alert.is_some() {
-        check_templates(found, path, entry);
-    }
-    if let Some(message) = promql::problem(&entry.expr) {
-        found.push(Problem::new(format!("{path}.expr"), message));
-    }
-}
-
-fn check_labels(found: &mut Vec<Problem>, path: &str, entry: &RuleEntry) {
-    for name in entry.labels.keys() {
-        let message = if !is_label_name(name) {
-            "not a label name: letters, digits and _, not starting with a digit"
-        } else if RESERVED_LABELS.contains(&name.as_str()) {
-            "this label is set by Masthead or Prometheus"
-        } else if name == "severity" && entry.severity.is_some() {
-            "severity is given twice: keep the field, drop the label"
-        } else {
-            continue;
-        };
-        found.push(Problem::new(format!("{path}.labels[{name}]"), message));
-    }
-    for name in entry.annotations.keys().filter(|name| !is_label_name(name)) {
-        found.push(Problem::new(
-            format!("{path}.annotations[{name}]"),
-            "not an annotation name: letters, digits and _, not starting with a digit",
-        ));
-    }
-}
-
-/// Prometheus reads the templates of alerts; those of recorded series stay as they are.
-fn check_templates(found: &mut Vec<Problem>, path: &str, entry: &RuleEntry) {
-    let labels = entry
-        .labels
-        .iter()
-        .map(|(name, text)| ("labels", name, &text.0));
-    let annotations = entry
-        .annotations
-        .iter()
-        .map(|(name, text)| ("annotations", name, &text.0));
-    for (field, name, text) in labels.chain(annotations) {
-        if let Some(message) = template::problem(text) {
-            found.push(Problem::new(format!("{path}.{field}[{name}]"), message));
-        }
-    }
-}
-
-/// `for: 0`, `0s`: common, and the same as none.
-fn check_zero_duration(found: &mut Vec<Problem>, field: &str, given: Option<&Duration>) {
-    let given = given.filter(|text| text.0 != "0" && length::parse(&text.0) != Some(0));
-    check_duration(found, field, given);
-}
-
-fn check_duration(found: &mut Vec<Problem>, field: &str, given: Option<&Duration>) {
-    if let Some(Duration(text)) = given
-        && length::parse(text).is_none_or(|millis| millis == 0)
-    {
-        found.push(Problem::new(
-            field,
-            format!("{text:?} is not a duration: write such as 5m, less than 292 years"),
-        ));
-    }
-}
-
-fn is_metric_name(name: &str) -> bool {
-    is_label_name(&name.replace(':', "_"))
-}
-
-fn is_label_name(name: &str) -> bool {
-    name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
-        && name
-            .bytes()
-            .all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
-}
-
 /// A file name that no other `AlertRule` can have.
 fn file_name(rule: &AlertRule) -> String {
     let namespace = rule.namespace().unwrap_or_default();
@@ -202,21 +117,14 @@ fn file_name(rule: &AlertRule) -> String {
     }
 }
 
-fn rule_file(rule: &AlertRule) -> RuleFile {
-    RuleFile {
-        namespace: rule.namespace().unwrap_or_default(),
-        name: rule.name_any(),
-        interval: rule.spec.interval.clone().map(|interval| interval.0),
-        rules: rule.spec.rules.clone(),
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
     use proptest::prelude::*;
 
-    use super::{judge, problems, promql};
-    use crate::api::rule::AlertRule;
+    use super::{Placing, judge, place, problems, promql};
+    use crate::api::rule::{AlertRule, Engine};
 
     fn rule(name: &str, rules: &str) -> AlertRule {
         serde_saphyr::from_str(&format!(
@@ -239,7 +147,8 @@ mod tests {
             "bad",
             "[{alert: A, expr: up == 0}, {alert: B, expr: 'rate(up)'}]",
         );
-        let (files, verdicts) = judge(&[good, bad]);
+        let judged = [good, bad].map(|rule| judge(&rule).into());
+        let Placing { files, verdicts } = place(Engine::Prometheus, &judged, &BTreeMap::new());
         assert_eq!(files.keys().collect::<Vec<_>>(), ["shop-good.yaml"]);
         assert_eq!(verdicts[0].name, "bad");
         assert_eq!(verdicts[0].problems[0].field, "spec.rules[1].expr");

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Inputs, model::SecretValue, problem::Problem};
+use super::{Inputs, external_loki, model::SecretValue, postgres, problem::Problem};
 use crate::api::{
     alerting::{external::External, receiver::Receiver},
     stack::MonitoringStack,
@@ -32,6 +32,14 @@ pub fn references(stack: &MonitoringStack) -> BTreeSet<String> {
         let external = alerting.external.iter().flat_map(External::secret_refs);
         receivers.chain(external).for_each(|key| add(&key.name.0));
     }
+    let postgres = spec
+        .agent
+        .as_ref()
+        .and_then(|agent| agent.postgres.as_ref());
+    postgres
+        .into_iter()
+        .flat_map(postgres::references)
+        .for_each(|name| add(&name.0));
     spec.image_pull_secrets
         .iter()
         .for_each(|secret| add(&secret.name.0));
@@ -42,6 +50,7 @@ pub fn references(stack: &MonitoringStack) -> BTreeSet<String> {
     {
         add(&admin.name.0);
     }
+    names.extend(external_loki::secret_names(spec));
     names
 }
 

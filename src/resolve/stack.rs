@@ -5,11 +5,12 @@ use std::collections::BTreeSet;
 use kube::ResourceExt;
 
 use super::{
-    Inputs, Resolution, agent, alerting, dashboards, logs, metrics, model::Stack, problem::Problem,
-    rules, secrets,
+    Inputs, Resolution, agent, alerting, dashboards, external_loki, logs, metrics, model::Stack,
+    problem::Problem, recording, rules, secrets,
 };
 use crate::api::{
     component::Component,
+    rule::Engine,
     stack::{MonitoringStack, MonitoringStackSpec},
 };
 
@@ -18,14 +19,16 @@ pub fn resolve(stack: &MonitoringStack, inputs: &Inputs) -> Result<Resolution, V
     check_name(&stack.name_any())?;
     let spec = &stack.spec;
     let namespace = stack.namespace().unwrap_or_else(|| "default".into());
-    let (rule_files, rules) = rules::judge(&inputs.rules);
+    let place = |engine| rules::place(engine, &inputs.rules, &inputs.barred);
+    let (metrics_rules, log_rules) = (place(Engine::Prometheus), place(Engine::Loki));
     let mut parts = Parts {
         problems: Vec::new(),
         held: BTreeSet::new(),
     };
     let prometheus = parts.take(Component::Prometheus, spec, |problems| {
-        metrics::resolve(spec, &namespace, inputs, rule_files, problems)
+        metrics::resolve(spec, &namespace, inputs, metrics_rules.files, problems)
     });
+    parts.problems.extend(unselectable(spec, inputs));
     if alerting::external::is_used(spec) {
         let alerting = spec.alerting.iter();
         alerting.for_each(|it| alerting::external::check_alone(it, &mut parts.problems));
@@ -34,7 +37,7 @@ pub fn resolve(stack: &MonitoringStack, inputs: &Inputs) -> Result<Resolution, V
         alerting::resolve(spec, inputs, problems)
     });
     let loki = parts.take(Component::Loki, spec, |problems| {
-        logs::resolve(spec, problems)
+        logs::resolve(spec, log_rules.files, problems)
     });
     let name = stack.name_any();
     let own = dashboards::Own {
@@ -49,35 +52,48 @@ pub fn resolve(stack: &MonitoringStack, inputs: &Inputs) -> Result<Resolution, V
     let agent = parts.take(Component::Agent, spec, |problems| {
         agent::resolve(spec, &namespace, inputs, problems)
     });
+    let external_loki = external_loki::resolve(spec, inputs, &mut parts.problems);
+    let mut stack = Stack {
+        name,
+        namespace,
+        uid: stack.metadata.uid.clone().unwrap_or_default(),
+        operator: inputs.operator.clone(),
+        server: inputs.server,
+        prometheus,
+        alertmanager,
+        loki,
+        external_loki,
+        grafana,
+        agent,
+        held: parts.held,
+        default_rules: spec
+            .alerting
+            .as_ref()
+            .and_then(|it| it.default_rules.clone())
+            .unwrap_or_default(),
+        postgres_servers: Vec::new(),
+        network_policy: spec
+            .security
+            .as_ref()
+            .and_then(|it| it.network_policy)
+            .unwrap_or(true),
+        image_pull_secrets: secrets::image_pull_secrets(stack, inputs, &mut parts.problems),
+        paused: spec.paused.unwrap_or(false),
+    };
+    recording::add(&mut stack);
     Ok(Resolution {
-        stack: Stack {
-            name,
-            namespace,
-            uid: stack.metadata.uid.clone().unwrap_or_default(),
-            operator: inputs.operator.clone(),
-            server: inputs.server,
-            prometheus,
-            alertmanager,
-            loki,
-            grafana,
-            agent,
-            held: parts.held,
-            network_policy: spec
-                .security
-                .as_ref()
-                .and_then(|it| it.network_policy)
-                .unwrap_or(true),
-            image_pull_secrets: secrets::image_pull_secrets(stack, inputs, &mut parts.problems),
-            paused: spec.paused.unwrap_or(false),
-        },
+        stack,
         problems: parts.problems,
         refused_dashboards: refused_dashboards.unwrap_or_default(),
-        // Without Prometheus nobody evaluates them: the stack takes none.
-        rules: if enabled(Component::Prometheus, spec) {
-            rules
-        } else {
-            Vec::new()
-        },
+        // Without its engine nobody evaluates a rule: the stack takes none.
+        rules: [
+            (Component::Prometheus, metrics_rules.verdicts),
+            (Component::Loki, log_rules.verdicts),
+        ]
+        .into_iter()
+        .filter(|(component, _)| enabled(*component, spec))
+        .flat_map(|(_, verdicts)| verdicts)
+        .collect(),
     })
 }
 
@@ -109,6 +125,19 @@ impl Parts {
     }
 }
 
+/// An operator that works in some namespaces sees no others, and not their labels.
+fn unselectable(spec: &MonitoringStackSpec, inputs: &Inputs) -> Option<Problem> {
+    let rules = spec.alerting.as_ref()?.rules.as_ref()?;
+    let selector = rules.namespaces.as_ref()?;
+    let by_name = selector.match_labels.is_empty() && selector.all != Some(true);
+    (!by_name && !inputs.operator.cluster_wide).then(|| {
+        Problem::new(
+            "spec.alerting.rules.namespaces",
+            "this operator works in some namespaces only (watchNamespaces): write their names",
+        )
+    })
+}
+
 /// Every component is on unless its `enabled` says otherwise.
 fn enabled(component: Component, spec: &MonitoringStackSpec) -> bool {
     match component {
@@ -116,7 +145,10 @@ fn enabled(component: Component, spec: &MonitoringStackSpec) -> bool {
         // Alerts go to those outside, so the stack has none of its own.
         Component::Alertmanager if alerting::external::is_used(spec) => Some(false),
         Component::Alertmanager => spec.alerting.as_ref().and_then(|it| it.enabled),
-        Component::Loki => spec.logs.as_ref().and_then(|it| it.enabled),
+        Component::Loki => spec.logs.as_ref().and_then(|it| match &it.external {
+            Some(_) => Some(false),
+            None => it.enabled,
+        }),
         Component::Grafana => spec.dashboards.as_ref().and_then(|it| it.enabled),
         Component::Agent => spec.agent.as_ref().and_then(|it| it.enabled),
     }
@@ -147,4 +179,6 @@ fn check_name(name: &str) -> Result<(), Vec<Problem>> {
 }
 
 #[cfg(test)]
-pub mod tests;
+pub mod fixture;
+#[cfg(test)]
+mod tests;

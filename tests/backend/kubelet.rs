@@ -28,6 +28,7 @@ pub struct Kubelet {
 
 struct State {
     name: &'static str,
+    ip: &'static str,
     annotations: BTreeMap<String, String>,
     /// Files by path, in the order of their volumes.
     wanted: Vec<(PathBuf, String)>,
@@ -36,9 +37,15 @@ struct State {
 
 impl Kubelet {
     pub fn new(name: &'static str) -> Self {
+        Self::at(name, "127.0.0.1")
+    }
+
+    /// The pod has an address of its own on the loopback.
+    pub fn at(name: &'static str, ip: &'static str) -> Self {
         Self {
             state: Arc::new(Mutex::new(State {
                 name,
+                ip,
                 annotations: BTreeMap::new(),
                 wanted: Vec::new(),
                 touches: 0,
@@ -91,7 +98,8 @@ impl Kubelet {
         json!({"kind": "Pod", "apiVersion": "v1",
             "metadata": {"name": state.name, "namespace": "monitoring", "uid": "u",
                 "annotations": state.annotations},
-            "status": {"phase": "Running", "podIP": "127.0.0.1"}})
+            "status": {"phase": "Running", "podIP": state.ip,
+                "conditions": [{"type": "Ready", "status": "True"}]}})
     }
 
     fn patch(&self, patch: &Value) {
@@ -108,6 +116,9 @@ impl Kubelet {
 async fn project(files: Vec<(PathBuf, String)>) {
     tokio::time::sleep(PROJECTION).await;
     for (path, text) in files {
+        if std::fs::read_to_string(&path).is_ok_and(|there| there == text) {
+            continue;
+        }
         std::fs::create_dir_all(path.parent().unwrap()).unwrap();
         // Like the kubelet's symbolic link: all of a file or nothing.
         let new = path.with_extension("new");

@@ -42,6 +42,7 @@ fn resolved(alerting: &str, secrets: &[(&str, &str)]) -> (Stack, Vec<Problem>) {
         dashboards: Vec::new(),
         fresh_password: fixture::secret("fresh"),
         rules: Vec::new(),
+        barred: BTreeMap::new(),
         namespaces: None,
     };
     let found = resolve(&stack, &inputs).unwrap();
@@ -59,7 +60,7 @@ fn written(stack: &Stack) -> TempDir {
             continue;
         }
         if object.body["kind"] == "ConfigMap" {
-            let map: ConfigMap = serde_json::from_value(object.body).unwrap();
+            let map: ConfigMap = serde_json::from_value(object.body.to_value()).unwrap();
             for (file, text) in map.data.unwrap_or_default() {
                 let here = root.to_str().unwrap();
                 let text = text
@@ -68,7 +69,7 @@ fn written(stack: &Stack) -> TempDir {
                 fs::write(root.join(file), text).unwrap();
             }
         } else if object.body["kind"] == "Secret" {
-            let secret: Secret = serde_json::from_value(object.body).unwrap();
+            let secret: Secret = serde_json::from_value(object.body.to_value()).unwrap();
             for (file, value) in secret.data.unwrap_or_default() {
                 fs::write(root.join("secrets").join(file), value.0).unwrap();
             }

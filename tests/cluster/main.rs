@@ -11,11 +11,23 @@
     reason = "a test fails by panicking"
 )]
 
+#[path = "../support/loki/mod.rs"]
+#[allow(
+    dead_code,
+    unused_imports,
+    clippy::string_slice,
+    clippy::let_underscore_must_use,
+    reason = "shared with the tests of logs"
+)]
+mod loki;
+
 mod faults;
 mod steps;
 mod steps_containers;
 mod steps_dashboards;
 mod steps_discovery;
+mod steps_logs;
+mod steps_rules;
 mod support;
 
 use support::Cluster;
@@ -54,10 +66,14 @@ async fn a_stack_on_a_real_cluster_does_what_its_users_expect() {
     steps_containers::a_known_load_shows_its_figures(&cluster).await;
     steps::status_tells_what_runs(&cluster).await;
     steps_discovery::what_asks_is_scraped_and_what_cannot_be_says_why(&cluster).await;
+    steps_logs::every_line_of_a_pod_that_the_kubelet_rotates_is_shipped(&cluster).await;
     steps::drift_is_put_back(&cluster).await;
     steps::a_reloadable_field_rolls_nothing(&cluster).await;
     steps::a_flag_rolls_its_own_component_only(&cluster).await;
     steps::an_alert_rule_is_loaded_and_a_bad_one_says_why(&cluster).await;
+    steps_rules::a_rule_fires_is_ill_or_quiet_and_says_which(&cluster).await;
+    steps_rules::the_default_rules_are_loaded_and_one_fires(&cluster).await;
+    steps_rules::a_thousand_good_rules_load_beside_a_bad_one(&cluster).await;
     steps::an_image_that_cannot_be_pulled_is_named(&cluster).await;
     steps::a_bad_field_keeps_what_runs(&cluster).await;
     faults::two_operators_stand_by_and_one_acts(&cluster).await;

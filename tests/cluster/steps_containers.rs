@@ -280,6 +280,7 @@ fn has_reason(name: &str, labels: &BTreeMap<String, String>) -> bool {
         "container_processes" => true,
         // The kubelet of 1.20 tells 0 for a pod, ours what its containers' are in sum.
         "container_memory_failures_total" => is_pod && labels["scope"] == "hierarchy",
+        _ if name.starts_with("container_fs_") => is_pod,
         _ => false,
     }
 }

@@ -102,6 +102,7 @@ fn inputs() -> Inputs {
             role_prefix: "masthead".into(),
             cluster_domain: "cluster.local".into(),
             cluster_wide: true,
+            host_logs: None,
         },
         server: Server {
             policy_v1: false,
@@ -115,6 +116,7 @@ fn inputs() -> Inputs {
         dashboards: Vec::new(),
         fresh_password: SecretValue(b"unused".to_vec()),
         rules: Vec::new(),
+        barred: BTreeMap::new(),
         namespaces: None,
     }
 }

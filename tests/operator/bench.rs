@@ -1,6 +1,6 @@
 //! What the scenarios share: stacks, their rendered objects, and an operator's context.
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use clap::Parser;
 use kube::{
@@ -23,6 +23,7 @@ use masthead::{
         metrics::Metrics,
         publish::Living,
         reconcile,
+        unclaimed::Reaches,
     },
     render::{self, objects::Object},
     resolve::{self, model::Stack},
@@ -74,9 +75,16 @@ impl Bench {
     pub async fn rendered(&self, stack: &MonitoringStack) -> (Stack, Vec<Object>) {
         let context = self.context();
         let (client, discovery) = (&context.client, &context.discovery);
-        let inputs =
-            dereference::dereference(client, discovery, &context.operator, stack, vec![], vec![])
-                .await;
+        let inputs = dereference::dereference(
+            client,
+            discovery,
+            &context.operator,
+            stack,
+            vec![],
+            BTreeMap::new(),
+            vec![],
+        )
+        .await;
         let resolution = resolve::resolve(stack, &inputs.unwrap()).unwrap();
         let objects = render::render(&resolution.stack).into_ordered();
         (resolution.stack, objects)
@@ -118,7 +126,8 @@ pub fn args(flags: &[&str]) -> ControllerArgs {
 
 /// Applies and prunes; everything must have gone well.
 pub async fn converge(context: &Context, stack: &Stack, objects: &[Object]) -> Applied {
-    let applied = reconcile::converge(context, stack, objects).await.unwrap();
+    let converging = Box::pin(reconcile::converge(context, stack, objects));
+    let applied = converging.await.unwrap();
     assert_eq!(applied.failed, vec![]);
     applied
 }
@@ -145,6 +154,7 @@ pub async fn reconcile_among(
         living: Living(stacks),
         rules,
         dashboards: Dashboards::default(),
+        reaches: Reaches::default(),
     });
     let started = std::time::Instant::now();
     Box::pin(reconcile::reconcile(Arc::new(stack), scope))

@@ -103,6 +103,7 @@ fn rule(rule: &Value) -> Value {
     })
 }
 
+#[allow(clippy::too_many_lines, reason = "one table")]
 async fn what_is_wrong_is_refused_with_its_place_and_reason(server: &Server) {
     let cases = [wrong_stacks(), wrong_notifications(), wrong_rules()];
     for (object, reason) in cases.into_iter().flatten() {
@@ -120,7 +121,44 @@ async fn what_is_wrong_is_refused_with_its_place_and_reason(server: &Server) {
 type Wrong = Vec<(Value, &'static str)>;
 
 fn wrong_stacks() -> Wrong {
+    let external = |more: &Value| {
+        let mut loki = json!({"url": "https://loki.example.org"});
+        loki.as_object_mut()
+            .unwrap()
+            .extend(more.as_object().unwrap().clone());
+        loki
+    };
+    let key = json!({"name": "loki", "key": "token"});
+    let auth = json!({"username": "me", "passwordSecretRef": key});
     vec![
+        (
+            stack(
+                "main",
+                &json!({"logs": {"retention": "7d", "external": external(&json!({}))}}),
+            ),
+            "spec.logs: Invalid value: external replaces the stack's own Loki",
+        ),
+        (
+            stack(
+                "main",
+                &json!({"logs": {"external": external(&json!({"basicAuth": auth, "bearerTokenSecretRef": key}))}}),
+            ),
+            "spec.logs.external: Invalid value: basicAuth or bearerTokenSecretRef, not both",
+        ),
+        (
+            stack(
+                "main",
+                &json!({"logs": {"external": external(&json!({"tls": {"certSecretRef": key}}))}}),
+            ),
+            "spec.logs.external.tls: Invalid value: certSecretRef and keySecretRef: both or none",
+        ),
+        (
+            stack(
+                "main",
+                &json!({"agent": {"logs": {"files": [{"path": "var/log/x"}]}}}),
+            ),
+            r#"spec.agent.logs.files[0].path: Invalid value: "var/log/x""#,
+        ),
         (
             stack(&"a".repeat(40), &json!({})),
             "metadata.name: at most 39 characters",

@@ -20,6 +20,7 @@ mod objects;
 mod processes;
 mod rights;
 mod rules;
+mod selection;
 mod status;
 mod volumes;
 mod whole;
@@ -44,7 +45,7 @@ async fn objects_are_applied_put_back_and_pruned_and_nothing_else_is_touched() {
     status::a_component_that_is_switched_on_later_leaves_no_status_to_write(&bench).await;
     status::a_stack_that_went_while_it_was_looked_at_is_forgotten(&bench).await;
     status::the_status_of_a_stack_that_went_meanwhile_is_no_failure(&bench).await;
-    volumes::volumes_grow_where_their_class_allows_it(&bench).await;
+    Box::pin(volumes::volumes_grow_where_their_class_allows_it(&bench)).await;
     Box::pin(volumes::volumes_go_with_their_stack_only_where_it_says_so(
         &bench,
     ))

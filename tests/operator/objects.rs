@@ -224,7 +224,7 @@ pub async fn a_kind_that_is_not_served_is_skipped(bench: &Bench) {
         namespace: Some(model.namespace.clone()),
         name: "main-redirect".into(),
         stage: Stage::Network,
-        body: json!({"metadata": {"name": "main-redirect"}}),
+        body: json!({"metadata": {"name": "main-redirect"}}).into(),
     });
     objects.extend(unserved.into_ordered());
     let context = bench.context();

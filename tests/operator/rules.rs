@@ -1,6 +1,6 @@
 //! Rules: judged, told apart by stack, and left alone once told.
 
-use std::time::Duration;
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::ConfigMap;
@@ -11,12 +11,16 @@ use kube::{
     runtime::{reflector, watcher::Event},
 };
 use masthead::{
-    api::{rule::AlertRule, stack::MonitoringStack, status::RuleStatus},
+    api::{
+        rule::{AlertRule, Engine},
+        stack::MonitoringStack,
+        status::RuleStatus,
+    },
     controller::{
         context::Guarded,
         publish::{Living, Teller},
     },
-    resolve::rules::judge,
+    resolve::rules::{judge, place},
 };
 use serde_json::json;
 
@@ -101,14 +105,16 @@ pub async fn a_stack_that_has_not_seen_the_others_entry_keeps_it(bench: &Bench) 
     bench.server.namespace("raced").await;
     let rules: Api<AlertRule> = Api::namespaced(bench.client.clone(), "raced");
     create(&rules, "shared").await;
-    let seen = [rules.get("shared").await.unwrap()];
+    let rule = rules.get("shared").await.unwrap();
+    let judged = [Arc::new(judge(&rule))];
+    let seen = [Arc::new(DeserializeGuard(Ok(rule)))];
     let names = ["a", "b"].map(|name| format!("raced/{name}"));
     let living = living("raced", &["a", "b"]);
-    let (_, verdicts) = judge(&seen);
+    let verdicts = place(Engine::Prometheus, &judged, &BTreeMap::new()).verdicts;
     let say = async |stack: &str| {
         let teller = Teller {
             stack,
-            listed: None,
+            configs: &BTreeMap::new(),
             living: &living,
             now: Timestamp::now(),
         };

@@ -24,7 +24,7 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     apiserver::{ApiServer, OPERATOR, TENANT, eventually},
     bench::{Bench, args},
-    dashboards, rights, rules,
+    dashboards, rights, rules, selection,
 };
 
 /// Where the chart installs the operator.
@@ -72,6 +72,8 @@ pub async fn a_stack_runs_its_course(bench: &Bench) {
     a_stack_becomes_objects_and_a_status(bench, NAMESPACE).await;
     rules::a_rule_reaches_prometheus_files(bench, NAMESPACE).await;
     rules::a_rule_that_no_stack_takes_says_so(bench).await;
+    selection::rules_elsewhere_are_taken_when_they_are_selected(bench, NAMESPACE).await;
+    selection::default_rules_are_made_put_back_and_taken_away(bench, NAMESPACE).await;
     rules::two_stacks_say_each_its_own_on_one_rule(bench, NAMESPACE).await;
     dashboards::users_dashboards_are_taken_and_bad_ones_are_named(bench, NAMESPACE).await;
     a_stack_may_read_the_namespaces_that_it_scrapes(bench).await;

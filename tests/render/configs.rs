@@ -30,7 +30,7 @@ fn rule_files(stack: &Stack) -> BTreeMap<String, String> {
         .into_iter()
         .filter(|object| object.name.starts_with(&prefix))
         .flat_map(|object| {
-            let shard: ConfigMap = serde_json::from_value(object.body).unwrap();
+            let shard: ConfigMap = serde_json::from_value(object.body.to_value()).unwrap();
             shard.data.unwrap()
         })
         .collect()
@@ -194,7 +194,7 @@ fn prometheus_reads_every_string_as_it_was_written() {
 fn check_with_promtool(promtool: &PathBuf, rule: RuleEntry, expected: &serde_json::Value) {
     let mut stack = stack::minimal();
     stack.prometheus.as_mut().unwrap().rule_files =
-        [stack::rule_file("shop", "awkward", vec![rule])].into();
+        [stack::rule_file("shop", "awkward", &[rule])].into();
     let folder = tempfile::tempdir().unwrap();
     stack.agent = None;
     let (name, text) = rule_files(&stack).pop_first().unwrap();
@@ -269,4 +269,59 @@ fn there_is_nothing_to_deliver_to_what_is_not_there() {
     stack.prometheus = None;
     stack.alertmanager = None;
     assert!(render::deliveries(&stack).is_empty());
+}
+
+#[test]
+fn lines_go_to_the_stacks_loki_or_to_the_one_elsewhere_or_stay() {
+    let loki =
+        |stack: &Stack| view::config(stack, "main-agent", "agent.yaml")["logs"]["loki"].clone();
+    let mut stack = stack::minimal();
+    let own = "http://main-loki.monitoring.svc.cluster.local:3100";
+    assert_eq!(loki(&stack), serde_json::json!({"url": own}));
+    stack.loki = None;
+    assert_eq!(loki(&stack), serde_json::Value::Null);
+    stack.external_loki = Some(stack::external_loki());
+    assert_eq!(
+        loki(&stack),
+        serde_json::json!({
+            "url": "https://loki.example.org/loki/api/v1/push",
+            "tenant": "shop",
+            "tenants": {"billing": "pay"},
+            "basicAuth": {
+                "username": "masthead",
+                "passwordFile": "/etc/masthead-secrets/loki-password",
+            },
+            "tls": {
+                "caFile": "/etc/masthead-secrets/loki-ca.crt",
+                "certFile": "/etc/masthead-secrets/loki-client.crt",
+                "keyFile": "/etc/masthead-secrets/loki-client.key",
+            },
+        })
+    );
+}
+
+#[test]
+fn no_secret_of_a_loki_elsewhere_is_in_a_file_that_is_none() {
+    for object in view::objects(&stack::external()) {
+        if object.resource.kind != "Secret" {
+            assert!(!object.body.to_string().contains("hunter4"), "{object:?}");
+        }
+    }
+}
+
+#[test]
+fn grafana_asks_a_loki_elsewhere_with_the_same_uid() {
+    let mut stack = stack::external();
+    let external = stack.external_loki.as_mut().unwrap();
+    (external.user, external.token) = (None, true);
+    let sources = view::config(&stack, "main-grafana", "datasources.yaml");
+    let sources = sources["datasources"].as_array().unwrap();
+    let loki = sources.iter().find(|it| it["uid"] == "loki").unwrap();
+    assert_eq!(loki["url"], "https://loki.example.org");
+    assert_eq!(loki["jsonData"]["httpHeaderName1"], "X-Scope-OrgID");
+    assert_eq!(loki["secureJsonData"]["httpHeaderValue1"], "shop");
+    assert_eq!(
+        loki["secureJsonData"]["httpHeaderValue2"],
+        "Bearer $__file{/etc/grafana/secrets/loki-token}"
+    );
 }

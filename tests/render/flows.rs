@@ -14,7 +14,8 @@ use crate::{stack, view};
 
 #[test]
 fn each_flow_is_a_container_port_a_service_port_an_ingress_rule_and_a_scrape_job() {
-    let stack = stack::minimal();
+    let mut stack = stack::minimal();
+    stack.agent.as_mut().unwrap().config.postgres = Some(stack::postgres());
     let prometheus = view::config(&stack, "main-prometheus", "prometheus.yml");
     let jobs = prometheus["scrape_configs"].as_array().unwrap();
     for port in flows::PORTS {
@@ -113,7 +114,8 @@ fn series_about_other_pods_carry_no_label_of_their_own_target() {
 #[test]
 fn what_the_agent_does_not_gather_is_not_scraped_and_not_allowed() {
     let mut stack = stack::minimal();
-    stack.agent.as_mut().unwrap().config.containers = None;
+    let config = &mut stack.agent.as_mut().unwrap().config;
+    (config.containers, config.logs) = (None, None);
     let prometheus = view::config(&stack, "main-prometheus", "prometheus.yml");
     let jobs = prometheus["scrape_configs"].as_array().unwrap();
     assert!(jobs.iter().all(|job| job["job_name"] != "cadvisor"));
@@ -124,4 +126,43 @@ fn what_the_agent_does_not_gather_is_not_scraped_and_not_allowed() {
         object.resource.kind.ends_with("RoleBinding")
             && object.body.to_string().contains("main-agent")
     }));
+}
+
+#[test]
+fn servers_are_asked_for_by_name_and_a_new_one_changes_no_pod() {
+    let mut stack = stack::minimal();
+    stack.agent.as_mut().unwrap().config.postgres = Some(stack::postgres());
+    let template = |stack: &Stack| {
+        let templates = view::templates(stack).into_iter();
+        let mut agents = templates.filter(|(name, _)| name == "main-agent");
+        serde_json::to_value(agents.next().unwrap().1).unwrap()
+    };
+    let before = template(&stack);
+    let postgres = stack.agent.as_mut().unwrap().config.postgres.as_mut();
+    let postgres = postgres.unwrap();
+    let mut shop = postgres.targets[0].clone();
+    shop.name = "shop".into();
+    postgres.targets.push(shop);
+    postgres.queries.clear();
+    assert_eq!(template(&stack), before);
+
+    let prometheus = view::config(&stack, "main-prometheus", "prometheus.yml");
+    let jobs = prometheus["scrape_configs"].as_array().unwrap();
+    let job = |name: &str| jobs.iter().find(|job| job["job_name"] == name).unwrap();
+    assert_eq!(job("postgres-exporter")["honor_labels"], true);
+    let named = job("postgres-exporter-targets");
+    assert_eq!(named["metrics_path"], "/probe");
+    assert_eq!(
+        named["static_configs"][0]["targets"],
+        serde_json::json!(["billing", "shop"])
+    );
+    let steps = named["relabel_configs"].as_array().unwrap();
+    let address = steps
+        .iter()
+        .find(|step| step["target_label"] == "__address__")
+        .unwrap();
+    assert_eq!(
+        address["replacement"],
+        "main-agent.monitoring.svc.cluster.local:9187"
+    );
 }

@@ -52,6 +52,11 @@ fn everything_that_can_be_set_is_rendered() {
 }
 
 #[test]
+fn a_loki_elsewhere_gets_the_lines_and_grafana_asks_it() {
+    golden("external-loki.yaml", &stack::external());
+}
+
+#[test]
 fn an_old_single_node_cluster_gets_what_it_can_store() {
     golden("single-node.yaml", &stack::single_node());
 }

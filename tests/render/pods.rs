@@ -11,11 +11,16 @@ use masthead::{api::component::Component, resolve::model::Stack};
 use crate::{stack, view};
 
 fn pods() -> Vec<(String, PodSpec)> {
-    [stack::minimal(), stack::full(), stack::single_node()]
-        .iter()
-        .flat_map(view::templates)
-        .map(|(name, template)| (name, template.spec.unwrap()))
-        .collect()
+    [
+        stack::minimal(),
+        stack::full(),
+        stack::single_node(),
+        stack::external(),
+    ]
+    .iter()
+    .flat_map(view::templates)
+    .map(|(name, template)| (name, template.spec.unwrap()))
+    .collect()
 }
 
 fn containers() -> Vec<(String, Container)> {
@@ -60,8 +65,8 @@ fn a_configuration_that_is_read_at_the_start_rolls_the_pods() {
     let before = stack::minimal();
     let mut after = before.clone();
     after.loki.as_mut().unwrap().retention = "24h".into();
-    let node = after.agent.as_mut().unwrap().config.node.as_mut().unwrap();
-    node.disable = vec!["cpu".into()];
+    let config = &mut after.agent.as_mut().unwrap().config;
+    config.containers.as_mut().unwrap().labels = vec!["team".into()];
     let templates = view::templates(&before);
     let changed: Vec<_> = view::templates(&after)
         .into_iter()
@@ -69,6 +74,22 @@ fn a_configuration_that_is_read_at_the_start_rolls_the_pods() {
         .map(|(name, _)| name)
         .collect();
     assert_eq!(changed, ["main-agent", "main-loki"]);
+}
+
+#[test]
+fn what_the_agent_follows_in_its_file_replaces_no_pod() {
+    let before = stack::full();
+    let mut after = before.clone();
+    let config = &mut after.agent.as_mut().unwrap().config;
+    config.node.as_mut().unwrap().disable = vec!["cpu".into()];
+    let logs = config.logs.as_mut().unwrap();
+    (logs.files, logs.journal, logs.pods) = (Vec::new(), None, None);
+    // Neither does another Loki, whose secrets are files of a mount that is always there.
+    after.external_loki = Some(stack::external_loki());
+    let agent = |stack| view::get::<DaemonSet>(stack, "DaemonSet", "shop-agent").spec;
+    assert_eq!(agent(&before), agent(&after));
+    let file = |stack| view::file(stack, "shop-agent", "agent.yaml");
+    assert_ne!(file(&before), file(&after));
 }
 
 #[test]
@@ -149,7 +170,7 @@ fn every_mount_has_its_volume_and_every_volume_its_mount() {
                 .map(|volume| volume.name)
                 .collect();
             if let Some(set) = view::find(&stack, "StatefulSet", &name) {
-                let set: StatefulSet = serde_json::from_value(set.body).unwrap();
+                let set: StatefulSet = serde_json::from_value(set.body.to_value()).unwrap();
                 let claims = set.spec.unwrap().volume_claim_templates.unwrap_or_default();
                 volumes.extend(claims.into_iter().filter_map(|claim| claim.metadata.name));
             }
@@ -163,12 +184,28 @@ fn every_mount_has_its_volume_and_every_volume_its_mount() {
     assert_eq!(workloads, 14);
 }
 
+fn agent_pod(stack: &Stack) -> PodSpec {
+    let agent: DaemonSet = view::get(stack, "DaemonSet", "main-agent");
+    agent.spec.unwrap().template.spec.unwrap()
+}
+
 #[test]
-fn nothing_on_the_node_can_be_written() {
-    let agent: DaemonSet = view::get(&stack::minimal(), "DaemonSet", "main-agent");
-    let pod = agent.spec.unwrap().template.spec.unwrap();
-    let mounts = pod.containers[0].volume_mounts.clone().unwrap();
-    assert!(mounts.iter().all(|mount| mount.read_only == Some(true)));
+fn nothing_on_the_node_can_be_written_but_the_one_folder_that_remembers_what_was_sent() {
+    let written = |stack: &Stack| -> Vec<String> {
+        let pod = agent_pod(stack);
+        let mounts = pod.containers[0].volume_mounts.clone().unwrap();
+        let written = mounts.iter().filter(|mount| mount.read_only != Some(true));
+        let volumes = pod.volumes.unwrap();
+        let paths = written.map(|mount| {
+            let volume = volumes.iter().find(|volume| volume.name == mount.name);
+            volume.unwrap().host_path.clone().unwrap().path
+        });
+        paths.collect()
+    };
+    let mut stack = stack::minimal();
+    assert_eq!(written(&stack), ["/var/lib/masthead/monitoring_main"]);
+    stack.agent.as_mut().unwrap().config.logs = None;
+    assert!(written(&stack).is_empty());
 }
 
 #[test]

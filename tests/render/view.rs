@@ -28,7 +28,7 @@ pub fn find(stack: &Stack, kind: &str, name: &str) -> Option<Object> {
 /// The typed object of a kind and name.
 pub fn get<K: DeserializeOwned>(stack: &Stack, kind: &str, name: &str) -> K {
     let object = find(stack, kind, name).unwrap_or_else(|| panic!("no {kind} {name}"));
-    serde_json::from_value(object.body).unwrap()
+    serde_json::from_value(object.body.to_value()).unwrap()
 }
 
 /// The files in a `ConfigMap`, by name.
@@ -50,7 +50,7 @@ pub fn config(stack: &Stack, config_map: &str, name: &str) -> Value {
 /// The pod template of every workload, by the workload's name.
 pub fn templates(stack: &Stack) -> Vec<(String, PodTemplateSpec)> {
     let template = |object: &Object| {
-        let body = object.body.clone();
+        let body = object.body.to_value();
         match object.resource.kind.as_str() {
             "StatefulSet" => read::<StatefulSet>(body).spec.map(|spec| spec.template),
             "Deployment" => read::<Deployment>(body).spec.map(|spec| spec.template),

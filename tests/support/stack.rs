@@ -1,22 +1,35 @@
 //! Resolved stacks to render, and what they are made of.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 #[path = "notify.rs"]
 pub mod notify;
 
 use masthead::{
     api::{
-        agent_config::{AgentConfig, ContainersConfig, NodeConfig, PodsConfig},
+        agent_config::{
+            AgentConfig, ContainersConfig, Encoding, FileLogsConfig, JournalConfig, LogsConfig,
+            NodeConfig, Pattern, PodLogsConfig, PodMatch, PodMultiline, PodsConfig, PostgresConfig,
+            PostgresDiscovery, PostgresLogin, PostgresQuery, PostgresTarget, RateLimit, SslMode,
+            StageConfig, ValueKind,
+        },
         alerting::{Links, Severity},
         component::Component,
+        default_rules::DefaultRulesSpec,
         defaults,
-        rule::{AnnotationText, LabelText, RuleEntry},
+        rule::{AnnotationText, Engine, LabelText, RuleEntry},
         value::{Duration, TaintEffect, Toleration, TolerationOperator, WhenDeleted},
     },
-    resolve::model::{
-        Agent, Alertmanager, ContainerResources, Discovery, Grafana, Loki, Namespaces, Operator,
-        Prometheus, RemoteWrite, RuleFile, SecretValue, Server, Stack, Version, Volume, Workload,
+    resolve::{
+        model::{
+            Agent, Alertmanager, ContainerResources, Discovery, ExternalLoki, Grafana, Loki,
+            Namespaces, Operator, Placed, Prometheus, RemoteWrite, RuleFiles, SecretValue, Server,
+            Stack, Version, Volume, Workload,
+        },
+        rules,
     },
 };
 
@@ -32,6 +45,7 @@ pub fn minimal() -> Stack {
             role_prefix: "masthead".into(),
             cluster_domain: "cluster.local".into(),
             cluster_wide: true,
+            host_logs: Some("/var/log".into()),
         },
         server: Server {
             policy_v1: true,
@@ -56,6 +70,7 @@ pub fn minimal() -> Stack {
             alertmanager_urls: Vec::new(),
             grafana_link: None,
         }),
+        external_loki: None,
         grafana: Some(Grafana {
             workload: workload(Component::Grafana),
             admin_user: secret("admin"),
@@ -70,6 +85,8 @@ pub fn minimal() -> Stack {
         }),
         agent: Some(agent()),
         held: BTreeSet::new(),
+        default_rules: DefaultRulesSpec::default(),
+        postgres_servers: Vec::new(),
         network_policy: true,
         image_pull_secrets: Vec::new(),
         paused: false,
@@ -111,6 +128,14 @@ pub fn full() -> Stack {
     if let Some(loki) = &mut stack.loki {
         loki.rule_files = log_rule_files();
     }
+    if let Some(agent) = &mut stack.agent {
+        agent.config.postgres = Some(postgres());
+        agent.secrets = secrets([
+            ("postgres.billing.username", "monitor"),
+            ("postgres.billing.password", "hunter4"),
+        ]);
+        agent.config.logs = Some(log_config());
+    }
     for component in [
         Component::Prometheus,
         Component::Alertmanager,
@@ -132,6 +157,14 @@ pub fn full() -> Stack {
             }
         }
     }
+    stack
+}
+
+/// A stack whose lines go to a Loki that it does not run.
+pub fn external() -> Stack {
+    let mut stack = minimal();
+    stack.loki = None;
+    stack.external_loki = Some(external_loki());
     stack
 }
 
@@ -180,25 +213,37 @@ pub fn secret(text: &str) -> SecretValue {
 }
 
 /// One alert, in a file of its own.
-pub fn alert_file(namespace: &str, name: &str, expr: &str) -> (String, RuleFile) {
+pub fn alert_file(namespace: &str, name: &str, expr: &str) -> (String, Placed) {
     let rule = RuleEntry {
         alert: Some("Down".into()),
         expr: expr.into(),
         severity: Some(Severity::Critical),
         ..RuleEntry::default()
     };
-    rule_file(namespace, name, vec![rule])
+    rule_file(namespace, name, &[rule])
 }
 
 /// Rules in a file of their own.
-pub fn rule_file(namespace: &str, name: &str, rules: Vec<RuleEntry>) -> (String, RuleFile) {
-    let file = RuleFile {
-        namespace: namespace.into(),
-        name: name.into(),
-        interval: None,
-        rules,
+pub fn rule_file(namespace: &str, name: &str, rules: &[RuleEntry]) -> (String, Placed) {
+    placed(namespace, name, Engine::Prometheus, None, rules)
+}
+
+fn placed(
+    namespace: &str,
+    name: &str,
+    engine: Engine,
+    interval: Option<&str>,
+    rules: &[RuleEntry],
+) -> (String, Placed) {
+    let file = rules::rule_file(namespace, name, engine, interval, rules);
+    let shard = name
+        .bytes()
+        .fold(0, |sum: u8, byte| sum.wrapping_mul(31).wrapping_add(byte));
+    let placed = Placed {
+        shard: shard % rules::SHARDS,
+        file: Arc::new(file),
     };
-    (format!("{namespace}-{name}-0c1d.yaml"), file)
+    (format!("{namespace}-{name}-0c1d.yaml"), placed)
 }
 
 fn prometheus() -> Prometheus {
@@ -238,8 +283,106 @@ fn agent() -> Agent {
                 pods: Some(PodsConfig::default()),
                 ..ContainersConfig::default()
             }),
-            ..AgentConfig::default()
+            logs: Some(LogsConfig {
+                pods: Some(PodLogsConfig::default()),
+                ..LogsConfig::default()
+            }),
+            postgres: None,
         },
+        secrets: BTreeMap::new(),
+    }
+}
+
+/// PostgreSQL with all there is.
+pub fn postgres() -> PostgresConfig {
+    let file = |name: &str| Some(format!("/etc/masthead-secrets/{name}"));
+    PostgresConfig {
+        targets: vec![PostgresTarget {
+            name: "billing".into(),
+            host: "db.example.org".into(),
+            login: PostgresLogin {
+                user_file: file("postgres.billing.username"),
+                password_file: file("postgres.billing.password"),
+                ssl_mode: SslMode::Require,
+                ..PostgresLogin::default()
+            },
+            only_probe: true,
+            ..PostgresTarget::default()
+        }],
+        discover: Some(PostgresDiscovery {
+            namespaces: vec!["shop".into()],
+            selector: "app=postgres".into(),
+            ..PostgresDiscovery::default()
+        }),
+        queries: vec![PostgresQuery {
+            name: "shop_orders".into(),
+            sql: "select status, count(*) as total from orders group by status".into(),
+            labels: vec!["status".into()],
+            values: [("total".to_owned(), ValueKind::Gauge)].into(),
+            every_seconds: 60,
+            ..PostgresQuery::default()
+        }],
+        ..PostgresConfig::default()
+    }
+}
+
+/// Logs that use what there is to use.
+fn log_config() -> LogsConfig {
+    let bot = PodMatch {
+        match_labels: [("app".to_owned(), "bot".to_owned())].into(),
+        ..PodMatch::default()
+    };
+    let kube_system = PodMatch {
+        namespaces: vec!["kube-system".into()],
+        ..PodMatch::default()
+    };
+    LogsConfig {
+        labels: [("cluster".to_owned(), "eu-1".to_owned())].into(),
+        pods: Some(PodLogsConfig {
+            exclude: vec![kube_system],
+            multiline: vec![PodMultiline {
+                pods: bot,
+                first_line: r"^\d{4}-\d\d-\d\d".into(),
+            }],
+            limit: Some(RateLimit {
+                bytes_per_second: 1 << 20,
+            }),
+            ..PodLogsConfig::default()
+        }),
+        files: vec![FileLogsConfig {
+            path: "/var/log/auth.log".into(),
+            labels: [("job".to_owned(), "auth".to_owned())].into(),
+            first_line: None,
+        }],
+        journal: Some(JournalConfig {
+            units: vec!["kubelet.service".into()],
+            ..JournalConfig::default()
+        }),
+        stages: vec![StageConfig::Drop(Pattern {
+            pods: None,
+            pattern: "healthz".into(),
+        })],
+        ..LogsConfig::default()
+    }
+}
+
+/// A Loki that runs elsewhere.
+pub fn external_loki() -> ExternalLoki {
+    ExternalLoki {
+        url: "https://loki.example.org/loki/api/v1/push".into(),
+        tenant: Some("shop".into()),
+        tenants: [("billing".to_owned(), "pay".to_owned())].into(),
+        user: Some("masthead".into()),
+        token: false,
+        ca: true,
+        certificate: true,
+        encoding: Encoding::Protobuf,
+        secrets: secrets([
+            ("loki-password", "hunter4"),
+            ("loki-ca.crt", "-----BEGIN CERTIFICATE-----"),
+            ("loki-client.crt", "-----BEGIN CERTIFICATE-----"),
+            ("loki-client.key", "-----BEGIN PRIVATE KEY-----"),
+        ]),
     }
 }
 
@@ -274,7 +417,7 @@ fn secrets<const N: usize>(values: [(&str, &str); N]) -> BTreeMap<String, Secret
         .into()
 }
 
-fn rule_files() -> BTreeMap<String, RuleFile> {
+fn rule_files() -> RuleFiles {
     let ratio = RuleEntry {
         record: Some("shop:checkout_errors:ratio_rate5m".into()),
         expr: "sum(rate(http_requests_total{code=~\"5..\"}[5m]))\n  /\nsum(rate(http_requests_total[5m]))\n".into(),
@@ -294,18 +437,17 @@ fn rule_files() -> BTreeMap<String, RuleFile> {
         .into(),
         ..RuleEntry::default()
     };
-    let (name, mut checkout) = rule_file("shop", "checkout", vec![ratio, failing]);
-    checkout.interval = Some("1m".into());
-    let down = alert_file("shop", "down", "up == 0");
-    [(name, checkout), down].into()
+    let engine = Engine::Prometheus;
+    let checkout = placed("shop", "checkout", engine, Some("1m"), &[ratio, failing]);
+    [checkout, alert_file("shop", "down", "up == 0")].into()
 }
 
-fn log_rule_files() -> BTreeMap<String, RuleFile> {
+fn log_rule_files() -> RuleFiles {
     let panics = RuleEntry {
         alert: Some("BotPanics".into()),
         expr: "sum by (pod) (count_over_time({app=\"bot\"} |= \"Traceback\" [5m])) > 0".into(),
         severity: Some(Severity::Warning),
         ..RuleEntry::default()
     };
-    [rule_file("shop", "bot-panics", vec![panics])].into()
+    [placed("shop", "bot-panics", Engine::Loki, None, &[panics])].into()
 }

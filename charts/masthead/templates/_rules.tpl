@@ -4,10 +4,14 @@ of its Role in each of those namespaces. A verb that the code does not use does 
 one that it uses and is missing shows as a 403 in the tests.
 */}}
 {{- define "masthead.operatorRules" -}}
-# Its own kinds: it reads them and writes their status, never their specification.
+# Its own kinds: it reads them and writes their status. Of AlertRules it also makes a stack's
+# default ones; stacks it never changes.
 - apiGroups: [masthead.dev]
-  resources: [monitoringstacks, alertrules]
+  resources: [monitoringstacks]
   verbs: [get, list, watch]
+- apiGroups: [masthead.dev]
+  resources: [alertrules]
+  verbs: [get, list, watch, create, patch, delete]
 - apiGroups: [masthead.dev]
   resources: [monitoringstacks/status, alertrules/status]
   verbs: [patch]

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use rustix::fd::OwnedFd;
-use rustix::process::{Resource, getrlimit};
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use super::files::{Folder, read_open};
 
@@ -21,11 +21,23 @@ const MOST_FILES: usize = 4096;
 pub struct Budget(Arc<AtomicUsize>);
 
 impl Budget {
-    /// Half of the descriptors of this process, [`MOST_FILES`] at most.
+    /// [`MOST_FILES`], or half of the descriptors that this process may have, which are raised as
+    /// far as needed and allowed: a login shell's limit is 1024.
     pub fn of_process() -> Self {
-        let limit = getrlimit(Resource::Nofile).current;
-        let half = limit.map_or(MOST_FILES, |limit| {
-            usize::try_from(limit / 2).unwrap_or(MOST_FILES)
+        let wanted = 2 * MOST_FILES as u64;
+        let mut limit = getrlimit(Resource::Nofile);
+        if limit.current.is_some_and(|current| current < wanted) {
+            let raised = limit.maximum.map_or(wanted, |most| most.min(wanted));
+            let raised = Rlimit {
+                current: Some(raised),
+                ..limit
+            };
+            if setrlimit(Resource::Nofile, raised).is_ok() {
+                limit = raised;
+            }
+        }
+        let half = limit.current.map_or(MOST_FILES, |current| {
+            usize::try_from(current / 2).unwrap_or(MOST_FILES)
         });
         Self::new(half.min(MOST_FILES))
     }

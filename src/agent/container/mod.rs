@@ -55,8 +55,11 @@ use metrics::Row;
 use plan::{Entry, Plan};
 use process::Processes;
 use text::{Kind, Labels, Text};
-use told::Shared;
 use tree::{Group, Open, Tree};
+
+pub use pod::Pod;
+pub use pods::follow as follow_pods;
+pub use told::{Shared, Watch};
 
 /// Limits change seldom and are a third of the files, so they are read again this often.
 const LIMITS_AGE: Duration = Duration::from_mins(1);
@@ -81,8 +84,8 @@ struct Gatherer {
     proc: Folder,
     machine: Machine,
     processes: Processes,
-    /// Groups whose files are open, by path and inode.
-    open: HashMap<(String, u64), Known>,
+    /// What is kept of each group, by path and inode.
+    known: HashMap<(String, u64), Known>,
     budget: Budget,
     /// Tells this gather from the one before.
     round: u64,
@@ -96,10 +99,10 @@ struct Gatherer {
 /// A group that is kept.
 #[derive(Debug)]
 struct Known {
-    open: Open,
-    limits: Limits,
-    /// When the limits were read.
-    read: Instant,
+    /// Its open files, if there is room for them.
+    open: Option<Open>,
+    /// Its limits, and when they were read.
+    limits: (Limits, Instant),
     /// The last gather that asked for it.
     round: u64,
 }
@@ -145,7 +148,7 @@ impl Containers {
                 .with_context(|| format!("--proc {}", roots.proc.display()))?,
             machine: Machine::read(&roots),
             processes: Processes::new(roots.proc.clone()),
-            open: HashMap::new(),
+            known: HashMap::new(),
             budget: Budget::of_process(),
             round: 0,
             devices: HashMap::new(),
@@ -163,21 +166,23 @@ impl Containers {
         }))
     }
 
+    /// What is told about pods, for others who want it.
+    pub fn told(&self) -> Shared {
+        self.told.clone()
+    }
+
+    /// Whether the pods of a node are followed.
+    pub fn watches(&self) -> bool {
+        self.config.pods.is_some()
+    }
+
     /// Follows those who know the containers' names until `stop`; `node` is this node's name.
     pub async fn follow(self: Arc<Self>, node: Option<String>, stop: CancellationToken) {
         let labels = &self.config.labels;
         let pods = async {
             if let (Some(pods), Some(node)) = (&self.config.pods, node) {
-                match kube::Client::try_default().await {
-                    Ok(client) => {
-                        let namespace = pods.namespace.clone();
-                        pods::follow(self.told.clone(), client, node, namespace, labels.clone())
-                            .await;
-                    }
-                    Err(error) => {
-                        tracing::warn!(%error, "no way to the API server; pods have no names");
-                    }
-                }
+                let namespace = pods.namespace.clone();
+                pods::follow(self.told.clone(), node, namespace, labels.clone()).await;
             }
         };
         let docker = async {
@@ -233,7 +238,7 @@ impl Gatherer {
         let mut rows = self.rows(&plan, &groups, shared);
         // A group that has ended gives its descriptors back.
         let round = self.round;
-        self.open.retain(|_, known| known.round == round);
+        self.known.retain(|_, known| known.round == round);
         self.disks(&mut rows, shared);
         let now = jiff::Timestamp::now().as_millisecond() as f64 / 1e3;
         shared.with(|told| shown::record(table, now, &rows, told));
@@ -332,34 +337,29 @@ impl Gatherer {
         let key = (group.path.clone(), group.inode);
         let buffer = &mut self.buffer;
         let now = Instant::now();
-        let mut known = if let Some(mut known) = self.open.remove(&key) {
-            if now.duration_since(known.read) >= LIMITS_AGE {
-                known.limits = known.open.limits(buffer);
-                known.read = now;
-            }
-            known
-        } else {
-            let open = self.tree.as_ref()?.open(&group.path, &self.budget)?;
-            Known {
-                limits: open.limits(buffer),
-                open,
-                read: now,
-                round: 0,
-            }
+        let known = self.known.remove(&key);
+        let (open, limits) = known.map_or((None, None), |known| (known.open, Some(known.limits)));
+        let mut open = match open {
+            Some(open) => open,
+            None => self.tree.as_ref()?.open(&group.path, &self.budget)?,
         };
-        known.round = self.round;
-        let limits = &known.limits;
-        let mut figures = known.open.figures(limits.quota.is_some(), buffer);
-        figures.limits = limits.clone();
+        let limits = limits
+            .filter(|(_, read)| now.duration_since(*read) < LIMITS_AGE)
+            .unwrap_or_else(|| (open.limits(buffer), now));
+        let mut figures = open.figures(limits.0.quota.is_some(), buffer);
+        figures.limits = limits.0.clone();
         if entry.shares.is_some() {
             figures.limits.shares = entry.shares;
         }
         if group.path == "/" {
             self.machine.complete(&mut figures, &self.proc, buffer);
         }
-        if known.open.stays() {
-            self.open.insert(key, known);
-        }
+        let known = Known {
+            open: open.stays().then_some(open),
+            limits,
+            round: self.round,
+        };
+        self.known.insert(key, known);
         Some(figures)
     }
 

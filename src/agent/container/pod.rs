@@ -7,6 +7,8 @@ use serde::Deserialize;
 
 /// A static pod's uid in paths: the hash of its manifest, which the API keeps in this annotation.
 const STATIC_UID: &str = "kubernetes.io/config.hash";
+/// The annotation that says how the first line of a log entry looks.
+const MULTILINE: &str = "masthead.dev/multiline";
 /// The kernel's least weight, which a container without a request has.
 const LEAST_SHARES: f64 = 2.0;
 
@@ -87,6 +89,12 @@ pub struct Pod {
     pub labels: Vec<(String, String)>,
     /// Its containers, those that prepare it too.
     pub containers: Vec<Container>,
+    /// All of its labels.
+    pub given: BTreeMap<String, String>,
+    /// What made it: its kind and name.
+    pub owner: Option<(String, String)>,
+    /// What the first line of an entry of its logs fits.
+    pub multiline: Option<String>,
 }
 
 /// A container of a pod.
@@ -116,12 +124,17 @@ impl Pod {
     /// Cuts a pod down; `labels` are the names of the wanted ones.
     pub fn from_received(received: Received, labels: &[String]) -> Option<Self> {
         let metadata = received.metadata;
-        let annotations = metadata.annotations.unwrap_or_default();
+        let mut annotations = metadata.annotations.unwrap_or_default();
+        let multiline = annotations.remove(MULTILINE);
+        let owners = metadata.owner_references.unwrap_or_default();
+        let owner = owners
+            .into_iter()
+            .find(|owner| owner.controller == Some(true));
         let uid = annotations.get(STATIC_UID).cloned().or(metadata.uid)?;
-        let mut given = metadata.labels.unwrap_or_default();
+        let given = metadata.labels.unwrap_or_default();
         let labels = labels
             .iter()
-            .filter_map(|label| Some((label.clone(), given.remove(label)?)));
+            .filter_map(|label| Some((label.clone(), given.get(label)?.clone())));
         let labels = labels.collect();
         let status = received.status.unwrap_or_default();
         let spec = received.spec;
@@ -145,7 +158,43 @@ impl Pod {
             host_network: spec.host_network.unwrap_or(false),
             labels,
             containers,
+            given,
+            owner: owner.map(|owner| (owner.kind, owner.name)),
+            multiline,
         })
+    }
+
+    /// The application it is of: what its labels say, else what made it.
+    pub fn app(&self) -> Option<String> {
+        let named = ["app.kubernetes.io/name", "app"].map(|label| self.given.get(label));
+        if let Some(name) = named.into_iter().flatten().find(|name| !name.is_empty()) {
+            return Some(name.clone());
+        }
+        let (kind, name) = self.owner.as_ref()?;
+        let made = |suffix: &str| name.strip_suffix(suffix)?.strip_suffix('-');
+        let name = match kind.as_str() {
+            // A Deployment's, or a CronJob's.
+            "ReplicaSet" => self
+                .given
+                .get("pod-template-hash")
+                .and_then(|hash| made(hash)),
+            "Job" => name.rsplit_once('-').and_then(|(name, time)| {
+                let is_time = time.len() >= 8 && time.chars().all(|c| c.is_ascii_digit());
+                is_time.then_some(name)
+            }),
+            // A static pod's owner is the node.
+            "Node" => return None,
+            _ => None,
+        }
+        .unwrap_or(name);
+        Some(name.to_owned())
+    }
+
+    /// The runtime's id of a container's start, if it is the last one.
+    pub fn container_id(&self, name: &str, restart: u64) -> Option<String> {
+        let fits = |it: &&Container| it.name == name && (it.restarts - restart as f64).abs() < 0.5;
+        let found = self.containers.iter().find(fits)?;
+        (!found.id.is_empty()).then(|| found.id.clone())
     }
 }
 

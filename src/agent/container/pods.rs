@@ -9,16 +9,19 @@ use kube::runtime::{WatchStreamExt, watcher};
 use kube::{Api, Client};
 
 use super::pod::{Pod, Received};
-use super::told::Shared;
+use super::told::{Shared, Watch};
 
 /// Follows the pods of a node for ever; `namespace` none is the whole cluster.
-pub async fn follow(
-    told: Shared,
-    client: Client,
-    node: String,
-    namespace: Option<String>,
-    labels: Vec<String>,
-) {
+pub async fn follow(told: Shared, node: String, namespace: Option<String>, labels: Vec<String>) {
+    let client = match Client::try_default().await {
+        Ok(client) => client,
+        Err(error) => {
+            tracing::warn!(%error, "no way to the API server; pods have no names");
+            told.with(|told| told.watch = Watch::None);
+            return;
+        }
+    };
+    told.with(|told| told.watch = Watch::Follows);
     let resource = ApiResource::erase::<v1::Pod>(&());
     let api: Api<Received> = match namespace {
         Some(namespace) => Api::namespaced_with(client, &namespace, &resource),

@@ -17,9 +17,21 @@ const DISK_AGE: Duration = Duration::from_mins(5);
 #[derive(Clone, Debug, Default)]
 pub struct Shared(Arc<Mutex<Told>>, Arc<Notify>);
 
+/// How far the watch of this node's pods is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Watch {
+    /// There is none: nobody will tell of pods.
+    #[default]
+    None,
+    /// There is one, which may tell of a pod at any time.
+    Follows,
+}
+
 /// What is known.
 #[derive(Debug, Default)]
 pub struct Told {
+    /// Whether pods are told of.
+    pub watch: Watch,
     /// The pods of this node by the uid that stands in paths.
     pub pods: HashMap<String, Pod>,
     /// Docker's containers by id.

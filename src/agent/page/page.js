@@ -4,6 +4,8 @@
 "use strict";
 
 const SVG = "http://www.w3.org/2000/svg";
+// Seconds without a figure over which no line is drawn: Prometheus asks more often.
+const GAP = 40;
 const MINUS = "\u2013";
 const byId = (id) => document.getElementById(id);
 const tables = new Map();
@@ -96,6 +98,10 @@ function draw(path, row, index, end, most) {
   for (let at = 0; at < row.times.length; at += 1) {
     const value = row.points[at][index];
     const x = 100 - ((end - row.times[at]) / windowSeconds) * 100;
+    if (start !== null && row.times[at] - row.times[at - 1] > GAP) {
+      area += `L${last.toFixed(2)} 100Z`;
+      start = null;
+    }
     if (known(value) && x >= -2) {
       const y = 98 - (Math.min(value, most) / most) * 94;
       const point = `${x.toFixed(2)} ${y.toFixed(2)}`;

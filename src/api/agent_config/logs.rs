@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::is_default;
+use super::{PodsConfig, is_default};
 
 /// Log lines from this node to Loki.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -116,6 +116,9 @@ pub struct PodLogsConfig {
     /// `masthead.dev/multiline`, a regular expression, goes before them.
     #[serde(skip_serializing_if = "is_default")]
     pub multiline: Vec<PodMultiline>,
+    /// The pods of this node give the labels; absent: `containers.pods` says who is asked.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub watch: Option<PodsConfig>,
     /// How much one pod may send; absent: as much as it writes.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub limit: Option<RateLimit>,
@@ -293,6 +296,7 @@ impl Default for PodLogsConfig {
             include: Vec::new(),
             exclude: Vec::new(),
             multiline: Vec::new(),
+            watch: None,
             limit: None,
         }
     }

@@ -31,7 +31,7 @@ struct Envelope<T> {
     data: T,
 }
 
-fn data<T: DeserializeOwned>(body: &[u8]) -> Result<T, BackendError> {
+pub(super) fn data<T: DeserializeOwned>(body: &[u8]) -> Result<T, BackendError> {
     serde_json::from_slice::<Envelope<T>>(body)
         .map(|envelope| envelope.data)
         .map_err(|error| BackendError::Unreadable(error.to_string()))
@@ -54,25 +54,6 @@ pub fn prometheus_reload_succeeded(body: &[u8]) -> Result<bool, BackendError> {
         reload_config_success: bool,
     }
     data::<RuntimeInfo>(body).map(|info| info.reload_config_success)
-}
-
-/// `GET /api/v1/rules`: the base names of the files that hold the groups.
-pub fn prometheus_rules(body: &[u8]) -> Result<BTreeSet<String>, BackendError> {
-    #[derive(Deserialize)]
-    struct Rules {
-        groups: Vec<Group>,
-    }
-    #[derive(Deserialize)]
-    struct Group {
-        file: String,
-    }
-    let rules = data::<Rules>(body)?;
-    let base_name = |path: String| path.rsplit('/').next().map(ToOwned::to_owned);
-    Ok(rules
-        .groups
-        .into_iter()
-        .filter_map(|group| base_name(group.file))
-        .collect())
 }
 
 /// `GET /api/v1/query` of `count_values("up", up)`: one sample for each value of `up`.
@@ -190,19 +171,6 @@ mod tests {
     use super::*;
 
     #[test]
-    fn rule_files_are_listed_once_by_their_base_name() {
-        let body = br#"{"status":"success","data":{"groups":[
-            {"name":"a","file":"/etc/prometheus/rules/0/shop-checkout-1.yaml","rules":[],"interval":15},
-            {"name":"b","file":"/etc/prometheus/rules/0/shop-checkout-1.yaml","rules":[]},
-            {"name":"c","file":"plain.yaml","rules":[]}]}}"#;
-        let files = prometheus_rules(body).unwrap();
-        assert_eq!(
-            files.into_iter().collect::<Vec<_>>(),
-            ["plain.yaml", "shop-checkout-1.yaml"]
-        );
-    }
-
-    #[test]
     fn targets_are_counted_by_the_value_of_up() {
         let body = br#"{"status":"success","data":{"resultType":"vector","result":[
             {"metric":{"up":"1"},"value":[1767225600.123,"41"]},
@@ -281,7 +249,6 @@ mod tests {
         let read = (
             prometheus_config(body).is_ok(),
             prometheus_reload_succeeded(body).is_ok(),
-            prometheus_rules(body).is_ok(),
             prometheus_targets(body).is_ok(),
             prometheus_services(body).is_ok(),
             prometheus_service_targets(body).is_ok(),

@@ -184,7 +184,7 @@ impl Errand<'_> {
         let secrets: Api<Secret> = Api::namespaced(self.client.clone(), &self.stack.namespace);
         let params = PatchParams::apply(MANAGER).force();
         secrets
-            .patch(&object.name, &params, &Patch::Apply(&object.body))
+            .patch(&object.name, &params, &Patch::Apply(object.body.to_value()))
             .await
             .map(|_| ())
             .map_err(|error| {

@@ -1,35 +1,38 @@
 //! Delivery to one pod.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 
 use k8s_openapi::api::core::v1::Pod;
 use kube::{Api, ResourceExt};
 use tokio::time::{Instant, sleep, timeout_at};
 use tracing::debug;
 
-use super::{PATIENCE, touch};
+use super::{
+    PATIENCE,
+    known::{Known, difference},
+    touch,
+};
 use crate::{
     controller::{
-        backend::{BackendError, Backends, PodRef},
+        backend::{BackendError, Backends, PodRef, rules::Groups},
         observe::pod::is_ready,
     },
     render::{Delivery, Proof},
-    resolve::model::RuleFile,
+    resolve::model::RuleFiles,
 };
 
 /// The first wait for the file, a little less than the kubelet usually needs.
 const FIRST_PAUSE: Duration = Duration::from_millis(60);
 /// The waits grow up to this.
 const LONGEST_PAUSE: Duration = Duration::from_millis(400);
-/// The volumes of one pod are projected within this time of each other.
-const SETTLE: Duration = Duration::from_millis(200);
 /// A touch that has brought nothing in this time is repeated.
 const TOUCH_AGAIN: Duration = Duration::from_secs(1);
 /// A pod that is ready and silent is asked once more, after this long.
 const ASK_AGAIN: Duration = Duration::from_millis(300);
+/// A process that refuses its files for this long after the touch has the new ones by then.
+const REFUSED: Duration = Duration::from_millis(1500);
+/// Up to this many changed groups are asked for by name; of more, all.
+const BY_NAME: usize = 40;
 /// What is said when the process runs well, but something else than what is wanted.
 const NOT_YET: &str = "the new files have not reached the pod yet";
 
@@ -40,12 +43,24 @@ pub struct Outcome {
     pub pod: String,
     /// Whether the kubelet finds it ready.
     pub ready: bool,
-    /// Whether the process says that it runs the wanted configuration.
+    /// Whether the process says that it runs the wanted configuration and rules.
     pub holds: bool,
     /// Why it does not.
     pub words: String,
-    /// The rule files it lists; none when it was not or could not be asked.
-    pub rules: Option<BTreeSet<String>>,
+    /// Whether it had the new files and refused them; `words` are its own then.
+    pub refused: bool,
+    /// The rules it lists; none when it was not or could not be asked.
+    pub rules: Option<Arc<Groups>>,
+}
+
+/// What one attempt found.
+enum Attempt {
+    /// All is as wanted.
+    Holds,
+    /// Something is still the old one.
+    NotYet,
+    /// The process refuses its files, in its own words.
+    Refused(String),
 }
 
 /// Brings one delivery to pods.
@@ -55,10 +70,14 @@ pub struct Courier<'a> {
     pub pods: &'a Api<Pod>,
     /// The way to the processes.
     pub backends: &'a Backends,
+    /// What the processes were last seen to have.
+    pub known: &'a Known,
+    /// The stack's uid.
+    pub stack: &'a str,
     /// What is delivered.
     pub delivery: &'a Delivery,
     /// The rule files that belong to it, if it is of a component that evaluates rules.
-    pub rule_files: Option<&'a BTreeMap<String, RuleFile>>,
+    pub rule_files: Option<&'a RuleFiles>,
     /// Whether pods may be touched and processes reloaded; else they are only asked.
     pub may_write: bool,
 }
@@ -69,6 +88,10 @@ impl Courier<'_> {
     pub async fn deliver(self, pod: &Pod, fresh: bool) -> Outcome {
         let target = PodRef::of(pod);
         let ready = is_ready(pod);
+        // Rules that were just written cannot be there: there is no need to ask first.
+        if fresh && ready && self.may_write && self.expects_change(pod) {
+            return self.insist(pod, &target, true).await;
+        }
         let mut asked = self.ask(&target).await;
         if ready && asked.is_err() {
             // One lost answer of a pod that is well is not worth a status that flips.
@@ -89,31 +112,39 @@ impl Courier<'_> {
         }
     }
 
+    /// Whether the rules differ from what the pod was last seen to have.
+    fn expects_change(self, pod: &Pod) -> bool {
+        let known = self.known.of(self.stack, &identity(pod));
+        let files = self.rule_files.zip(known);
+        files.is_some_and(|(wanted, known)| !difference(wanted, &known).is_empty())
+    }
+
     /// Brings the delivery to a process that answers.
     async fn convince(self, pod: &Pod, target: &PodRef, holds: bool, fresh: bool) -> Outcome {
-        let mut outcome = Outcome {
-            pod: target.name.clone(),
-            ready: is_ready(pod),
-            rules: self.rules(target).await,
-            ..Outcome::default()
-        };
-        outcome.holds = holds && self.is_complete(outcome.rules.as_ref());
-        if outcome.holds {
+        let rules = self.all_rules(pod, target).await;
+        if holds && self.is_complete(rules.as_deref()) {
             if fresh {
                 self.touch_once(pod).await;
             }
         } else if self.may_write {
-            (outcome.holds, outcome.words) = self.insist(pod, target, fresh).await;
-            outcome.rules = self.rules(target).await;
-        } else {
-            outcome.words = "the stack is paused".into();
+            return self.insist(pod, target, fresh).await;
         }
-        outcome
+        let holds = holds && self.is_complete(rules.as_deref());
+        let words = if holds { "" } else { "the stack is paused" };
+        Outcome {
+            pod: target.name.clone(),
+            ready: is_ready(pod),
+            holds,
+            words: words.into(),
+            refused: false,
+            rules,
+        }
     }
 
     /// Touches, reloads and asks until the proof holds or time is up.
-    async fn insist(self, pod: &Pod, target: &PodRef, fresh: bool) -> (bool, String) {
+    async fn insist(self, pod: &Pod, target: &PodRef, fresh: bool) -> Outcome {
         let start = Instant::now();
+        let mut last = Attempt::NotYet;
         let mut said = NOT_YET.to_owned();
         let insisting = async {
             let mut touched = touch::current(pod).map(ToOwned::to_owned);
@@ -133,45 +164,67 @@ impl Courier<'_> {
                 }
                 sleep(pause).await;
                 pause = (pause * 3 / 2).min(LONGEST_PAUSE);
-                said = self.attempt(target).await.unwrap_or_else(|e| e.to_string());
-                if said.is_empty() {
+                match self.attempt(pod, target).await {
+                    Ok(attempt) => last = attempt,
+                    Err(error) => said = error.to_string(),
+                }
+                match &last {
+                    Attempt::Holds => return,
+                    Attempt::NotYet => NOT_YET.clone_into(&mut said),
+                    Attempt::Refused(words) => words.clone_into(&mut said),
+                }
+                if matches!(last, Attempt::Refused(_)) && start.elapsed() >= REFUSED {
                     return;
                 }
             }
         };
-        match timeout_at(start + PATIENCE, insisting).await {
-            Ok(()) => (true, String::new()),
-            Err(_) => (false, said),
+        let in_time = timeout_at(start + PATIENCE, insisting).await.is_ok();
+        let holds = matches!(last, Attempt::Holds);
+        let refused =
+            matches!(last, Attempt::Refused(_)) && (in_time || start.elapsed() >= REFUSED);
+        if refused {
+            // It has gone back to what it had before: the operator must know what that is.
+            self.all_rules(pod, target).await;
+        }
+        Outcome {
+            pod: target.name.clone(),
+            ready: is_ready(pod),
+            holds,
+            words: if holds { String::new() } else { said },
+            refused,
+            rules: self
+                .known
+                .of(self.stack, &identity(pod))
+                .filter(|_| self.rule_files.is_some()),
         }
     }
 
-    /// One reload, and what is still wrong after it; empty when the proof holds.
-    ///
-    /// The configuration and the rules reach the pod as volumes of their own, one perhaps a little
-    /// before the other. The listing tells of rules that are missing, but not of old contents: so
-    /// Prometheus is reloaded once more after all is there.
-    async fn attempt(self, target: &PodRef) -> Result<String, BackendError> {
-        self.reload(target).await?;
-        if !self.holds(target).await? {
-            return Ok(NOT_YET.to_owned());
+    /// One reload, and what came of it. Configuration and rules reach the pod as volumes of their
+    /// own, one perhaps a little before the other; each is proven by itself.
+    async fn attempt(self, pod: &Pod, target: &PodRef) -> Result<Attempt, BackendError> {
+        match self.reload(target).await {
+            Ok(()) => {}
+            Err(BackendError::Refused { words, .. }) => return Ok(Attempt::Refused(words)),
+            Err(error) => return Err(error),
         }
-        if self.rule_files.is_some() {
-            sleep(SETTLE).await;
-            self.reload(target).await?;
+        if !self.ask(target).await? {
+            return Ok(Attempt::NotYet);
         }
-        Ok(String::new())
-    }
-
-    async fn holds(self, target: &PodRef) -> Result<bool, BackendError> {
-        Ok(self.ask(target).await? && self.is_complete(self.rules(target).await.as_ref()))
-    }
-
-    /// Whether every rule file that should be loaded is listed.
-    fn is_complete(self, listed: Option<&BTreeSet<String>>) -> bool {
-        let Some(wanted) = self.rule_files.filter(|wanted| !wanted.is_empty()) else {
-            return true;
+        let rules = match self.rule_files {
+            Some(_) => self.changed_rules(pod, target).await?,
+            None => None,
         };
-        listed.is_some_and(|listed| wanted.keys().all(|file| listed.contains(file)))
+        Ok(if self.is_complete(rules.as_deref()) {
+            Attempt::Holds
+        } else {
+            Attempt::NotYet
+        })
+    }
+
+    /// Whether exactly the wanted rule files are listed, each with its content.
+    fn is_complete(self, listed: Option<&Groups>) -> bool {
+        self.rule_files
+            .is_none_or(|wanted| listed.is_some_and(|listed| difference(wanted, listed).is_empty()))
     }
 
     /// A process that does not answer reads its files at its start. If it fails with the old ones,
@@ -232,13 +285,55 @@ impl Courier<'_> {
         })
     }
 
-    /// The rule files that the process lists; none when it has no rules or did not answer.
-    async fn rules(self, target: &PodRef) -> Option<BTreeSet<String>> {
+    /// All rules that the process lists; none when it has no rules or did not answer.
+    async fn all_rules(self, pod: &Pod, target: &PodRef) -> Option<Arc<Groups>> {
         self.rule_files?;
-        let listed = self.backends.prometheus_rules(target, self.delivery.port);
-        listed
+        let listed = self
+            .backends
+            .prometheus_rules(target, self.delivery.port, &[]);
+        let groups = listed
             .await
             .inspect_err(|error| debug!(pod = target.name, %error, "Cannot list the rules."))
-            .ok()
+            .ok()?;
+        Some(self.learn(pod, groups))
     }
+
+    /// What the process had when it was last asked, with what has changed since.
+    async fn changed_rules(
+        self,
+        pod: &Pod,
+        target: &PodRef,
+    ) -> Result<Option<Arc<Groups>>, BackendError> {
+        let known = self.known.of(self.stack, &identity(pod));
+        let changed = self.rule_files.zip(known.as_deref());
+        let changed = changed.map(|(wanted, known)| difference(wanted, known));
+        let (Some(known), Some(changed)) = (known, changed.filter(|it| it.len() <= BY_NAME)) else {
+            let all = self
+                .backends
+                .prometheus_rules(target, self.delivery.port, &[]);
+            return Ok(Some(self.learn(pod, all.await?)));
+        };
+        if changed.is_empty() {
+            return Ok(Some(known));
+        }
+        let listed = self
+            .backends
+            .prometheus_rules(target, self.delivery.port, &changed);
+        let listed = listed.await?;
+        let mut groups = (*known).clone();
+        groups.retain(|_, group| !changed.contains(&group.name));
+        groups.extend(listed);
+        Ok(Some(self.learn(pod, groups)))
+    }
+
+    fn learn(self, pod: &Pod, groups: Groups) -> Arc<Groups> {
+        let groups = Arc::new(groups);
+        self.known.learn(self.stack, &identity(pod), groups.clone());
+        groups
+    }
+}
+
+/// What tells a pod from its predecessor of the same name.
+pub fn identity(pod: &Pod) -> String {
+    pod.metadata.uid.clone().unwrap_or_else(|| pod.name_any())
 }

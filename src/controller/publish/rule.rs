@@ -2,7 +2,10 @@
 //! takes the others' entries from the version it has, and the server refuses it when somebody has
 //! written since. Then it looks again.
 
-use std::collections::{BTreeSet, HashMap};
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::Arc,
+};
 
 use futures::{StreamExt, stream};
 use jiff::Timestamp;
@@ -14,12 +17,16 @@ use kube::{
 
 use super::{Publisher, TRIES, status_in, written::Base};
 use crate::{
-    api::{rule::AlertRule, status::RuleStatus},
+    api::{
+        component::Component,
+        rule::{AlertRule, Engine},
+        status::RuleStatus,
+    },
     controller::{
-        context::Guarded,
-        deliver::Listing,
+        context::{Guarded, Rule},
+        deliver::ConfigState,
         error::Error,
-        status::{self, Subject},
+        status::{self, Listed, Subject},
     },
     resolve::RuleVerdict,
 };
@@ -47,16 +54,6 @@ impl Living {
         let found = self.0.get(&ObjectRef::from_obj(stack));
         found.is_some_and(|found| found.meta().uid == stack.meta().uid)
     }
-
-    /// The namespaces with a stack.
-    #[must_use]
-    pub fn namespaces(&self) -> BTreeSet<String> {
-        let stacks = self.0.state();
-        stacks
-            .iter()
-            .filter_map(|stack| stack.meta().namespace.clone())
-            .collect()
-    }
 }
 
 /// A stack that tells on rules what it did with them.
@@ -64,8 +61,8 @@ impl Living {
 pub struct Teller<'a> {
     /// Its name: `namespace/name`.
     pub stack: &'a str,
-    /// The rules that its processes have; none when they could not be asked.
-    pub listed: Option<&'a Listing>,
+    /// What its processes have; a component whose processes could not be asked has no listing.
+    pub configs: &'a BTreeMap<Component, ConfigState>,
     /// The stacks there are.
     pub living: &'a Living,
     /// The time.
@@ -73,6 +70,27 @@ pub struct Teller<'a> {
 }
 
 impl Teller<'_> {
+    /// What the processes of the rule's engine say of it.
+    #[must_use]
+    pub fn listed(&self, verdict: &RuleVerdict) -> Listed<'_> {
+        let component = match verdict.engine {
+            Engine::Prometheus => Component::Prometheus,
+            Engine::Loki => Component::Loki,
+        };
+        let listing = self
+            .configs
+            .get(&component)
+            .and_then(|config| config.rules.as_ref());
+        // Nobody asks an engine that is held: it goes on as it is.
+        let Some(listing) = listing else {
+            return Listed::Unknown;
+        };
+        let placed = verdict.file.as_ref().zip(verdict.mark);
+        let group = placed
+            .and_then(|(file, mark)| listing.groups.get(file).filter(|group| group.mark == mark));
+        group.map_or(Listed::No, Listed::Yes)
+    }
+
     /// The status of a rule after this stack has judged it; without a verdict it does not take it.
     fn status(
         &self,
@@ -81,11 +99,7 @@ impl Teller<'_> {
         verdict: Option<&RuleVerdict>,
     ) -> RuleStatus {
         let own = verdict.map(|verdict| {
-            let listed = self.listed.and_then(|listed| {
-                let mut file = verdict.file.iter();
-                let has = file.any(|file| listed.files.contains(file));
-                (listed.proven || !has).then_some(has)
-            });
+            let listed = self.listed(verdict);
             status::rule_in_stack(old, verdict, self.stack, listed, self.now)
         });
         let entries = status::entries(old, self.stack, own, |stack| self.living.has(stack));
@@ -99,7 +113,7 @@ impl Publisher {
     pub async fn rules(
         &self,
         teller: &Teller<'_>,
-        rules: &[AlertRule],
+        rules: &[Arc<Rule>],
         verdicts: &[RuleVerdict],
     ) -> Result<(), Error> {
         let verdicts: HashMap<_, _> = verdicts
@@ -107,7 +121,7 @@ impl Publisher {
             .map(|verdict| ((verdict.namespace.as_str(), verdict.name.as_str()), verdict))
             .collect();
         let mut writes = Vec::new();
-        for rule in rules {
+        for rule in rules.iter().filter_map(|rule| rule.0.as_ref().ok()) {
             let metadata = &rule.metadata;
             let namespace = metadata.namespace.as_deref().unwrap_or_default();
             let name = metadata.name.as_deref().unwrap_or_default();
@@ -156,18 +170,22 @@ impl Publisher {
         .await
     }
 
-    /// Takes from a rule what stacks said that are gone; without any stack in its namespace it
-    /// says so.
+    /// Takes from a rule what stacks said that are gone; without any stack that takes it, it
+    /// says so, and why.
     pub async fn without_the_gone(
         &self,
         rule: &AlertRule,
         living: &Living,
-        is_claimed: bool,
+        claim: Result<(), String>,
         now: Timestamp,
     ) -> Result<(), Error> {
         let metadata = &rule.metadata;
         let base = self.written.newest(metadata, rule.status.as_ref());
-        let subject = subject(metadata, rule.spec.rules.len());
+        let mut subject = subject(metadata, rule.spec.rules.len());
+        let is_claimed = claim.is_ok();
+        if let Err(why) = &claim {
+            subject.unclaimed = why;
+        }
         self.settle(metadata, base, |old| {
             let entries = status::entries(old, "", None, |stack| living.has(stack));
             let all_live = old.is_none_or(|old| old.stacks.len() == entries.len());
@@ -232,20 +250,22 @@ fn subject(metadata: &ObjectMeta, count: usize) -> Subject<'_> {
         namespace: metadata.namespace.as_deref().unwrap_or_default(),
         generation: metadata.generation,
         count,
+        unclaimed: "",
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeSet;
-
     use kube::{
         core::DeserializeGuard,
         runtime::{reflector, watcher::Event},
     };
 
     use super::*;
-    use crate::api::stack::MonitoringStack;
+    use crate::{
+        api::stack::MonitoringStack,
+        controller::{backend::rules::Group, deliver::Listing},
+    };
 
     #[test]
     fn a_changed_rule_is_loaded_once_the_processes_run_the_new_configuration() {
@@ -255,22 +275,32 @@ mod tests {
         stack.metadata.name = Some("main".into());
         writer.apply_watcher_event(&Event::Apply(DeserializeGuard(Ok(stack))));
         let living = Living(store);
-        let judged = |old: Option<&RuleStatus>, generation, proven| {
+        let judged = |old: Option<&RuleStatus>, generation: i64, loaded: u64| {
             let verdict = RuleVerdict {
                 namespace: "ns".into(),
                 name: "rule".into(),
                 generation: Some(generation),
-                count: 1,
+                engine: Engine::Prometheus,
+                rules: ["A".to_owned()].into(),
                 file: Some("f.yaml".into()),
+                mark: Some(generation.unsigned_abs()),
                 problems: vec![],
+                refused: false,
             };
-            let listing = Listing {
-                files: BTreeSet::from(["f.yaml".into()]),
-                proven,
+            let group = Group {
+                mark: loaded,
+                ..Group::default()
             };
+            let config = ConfigState {
+                rules: Some(Listing {
+                    groups: [("f.yaml".to_owned(), group)].into(),
+                }),
+                ..ConfigState::default()
+            };
+            let configs = [(Component::Prometheus, config)].into();
             let teller = Teller {
                 stack: "ns/main",
-                listed: Some(&listing),
+                configs: &configs,
                 living: &living,
                 now: Timestamp::UNIX_EPOCH,
             };
@@ -278,17 +308,16 @@ mod tests {
                 namespace: "ns",
                 generation: verdict.generation,
                 count: 1,
+                unclaimed: "",
             };
             teller.status(old, subject, Some(&verdict))
         };
         let loaded = |status: &RuleStatus| status.stacks.first().map(|entry| entry.loaded);
-        let first = judged(None, 1, true);
+        let first = judged(None, 1, 1);
         assert_eq!(loaded(&first), Some(true));
         // Prometheus refuses the new configuration and goes on with the old content of the file.
-        let edited = judged(Some(&first), 2, false);
+        let edited = judged(Some(&first), 2, 1);
         assert_eq!(loaded(&edited), Some(false));
-        // The others' content is the one that was loaded before.
-        assert_eq!(loaded(&judged(Some(&first), 1, false)), Some(true));
-        assert_eq!(loaded(&judged(Some(&edited), 2, true)), Some(true));
+        assert_eq!(loaded(&judged(Some(&edited), 2, 2)), Some(true));
     }
 }

@@ -1,8 +1,10 @@
 use std::collections::BTreeSet;
 
 use super::*;
+use crate::api::default_rules::DefaultRulesSpec;
+use crate::api::rule::Engine;
 use crate::{
-    api::alerting::Links,
+    api::{agent_config::Encoding, alerting::Links},
     controller::{
         conditions::find,
         observe::{Observed, diagnose::Finding},
@@ -10,8 +12,8 @@ use crate::{
     resolve::{
         RuleVerdict,
         model::{
-            Alertmanager, ContainerResources, Loki, Operator, Prometheus, Server, Stack, Version,
-            Workload,
+            Alertmanager, ContainerResources, ExternalLoki, Loki, Operator, Prometheus, Server,
+            Stack, Version, Workload,
         },
     },
 };
@@ -103,9 +105,12 @@ fn verdict(taken: bool) -> RuleVerdict {
         namespace: "monitoring".into(),
         name: "rule".into(),
         generation: Some(1),
-        count: 1,
+        engine: Engine::Prometheus,
+        rules: ["A".to_owned()].into(),
         file: taken.then(|| "f.yaml".into()),
+        mark: taken.then_some(1),
         problems: Vec::new(),
+        refused: false,
     }
 }
 
@@ -120,6 +125,7 @@ fn stack() -> Stack {
             role_prefix: String::new(),
             cluster_domain: String::new(),
             cluster_wide: true,
+            host_logs: None,
         },
         server: Server {
             policy_v1: true,
@@ -155,9 +161,12 @@ fn stack() -> Stack {
             alertmanager_urls: Vec::new(),
             grafana_link: None,
         }),
+        external_loki: None,
         grafana: None,
         agent: None,
         held: BTreeSet::new(),
+        default_rules: DefaultRulesSpec::default(),
+        postgres_servers: Vec::new(),
         network_policy: true,
         image_pull_secrets: Vec::new(),
         paused: false,
@@ -217,6 +226,35 @@ fn the_columns_show_ready_pods_and_what_is_off() {
         rules: "2/3".into(),
     };
     assert_eq!(summary, expected);
+}
+
+#[test]
+fn a_loki_elsewhere_shows_without_being_a_component() {
+    let mut case = Case::well();
+    case.resolution.stack.loki = None;
+    case.observation.components.remove(&Component::Loki);
+    case.resolution.stack.external_loki = Some(ExternalLoki {
+        url: "https://loki.example.org".into(),
+        tenant: None,
+        tenants: BTreeMap::new(),
+        user: None,
+        token: false,
+        ca: false,
+        certificate: false,
+        encoding: Encoding::Protobuf,
+        secrets: BTreeMap::new(),
+    });
+    let status = case.status(None, 1);
+    let told = told(&status, "LogsReady");
+    let message = "lines go to https://loki.example.org, which runs elsewhere";
+    assert_eq!(told, ("True", "External", message));
+    assert!(
+        status
+            .components
+            .iter()
+            .all(|component| component.name != "loki")
+    );
+    assert_eq!(status.summary.unwrap().logs, "external");
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::rule_group::NAMESPACE_LABEL;
+use crate::resolve::rules::NAMESPACE_LABEL;
 use crate::{
     api::alerting::route::{self as api, Matcher, TimeInterval, TimeRange},
     resolve::model,

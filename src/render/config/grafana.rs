@@ -1,12 +1,21 @@
 //! Grafana's provisioning files: data sources, and where dashboards are.
 
+use std::collections::BTreeMap;
+
 use serde::Serialize;
+use serde_json::Value;
 
 use super::super::{network, version::Feature};
 use crate::{
     api::component::Component,
-    resolve::model::{self, Stack},
+    resolve::{
+        external_loki,
+        model::{self, ExternalLoki, Stack},
+    },
 };
+
+/// Where Grafana's secret files are mounted.
+pub const SECRETS_DIR: &str = "/etc/grafana/secrets";
 
 /// The scrape interval that Grafana assumes. It is not written: so a stack with the usual interval
 /// has the same file while its Prometheus is held and its interval is unknown.
@@ -33,7 +42,13 @@ struct DataSource {
     url: String,
     is_default: bool,
     editable: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    basic_auth: Option<bool>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    basic_auth_user: Option<String>,
     json_data: JsonData,
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    secure_json_data: BTreeMap<&'static str, String>,
 }
 
 #[derive(Debug, Default, Serialize)]
@@ -53,6 +68,8 @@ struct JsonData {
     /// was read from.
     #[serde(skip_serializing_if = "Option::is_none")]
     masthead_config: Option<String>,
+    #[serde(flatten)]
+    client: BTreeMap<&'static str, Value>,
 }
 
 impl DataSources {
@@ -158,7 +175,10 @@ pub fn data_sources(stack: &Stack, grafana: &model::Grafana) -> DataSources {
             .then_some(true),
         datasources: [
             source(Component::Prometheus, "Prometheus", prometheus),
-            source(Component::Loki, "Loki", loki),
+            match &stack.external_loki {
+                Some(external) => Some(elsewhere(external, loki)),
+                None => source(Component::Loki, "Loki", loki),
+            },
             source(Component::Alertmanager, "Alertmanager", alertmanager),
         ]
         .into_iter()
@@ -181,6 +201,63 @@ fn data_source(
         url: network::url(stack, component),
         is_default: component == Component::Prometheus,
         editable: false,
+        basic_auth: None,
+        basic_auth_user: None,
         json_data,
+        secure_json_data: BTreeMap::new(),
     }
+}
+
+/// A Loki that runs elsewhere, with the same uid as the stack's own, so that dashboards need not
+/// know. Grafana reads secret values from the files that `$__file{…}` names; a header's value can
+/// only be given as a secret.
+fn elsewhere(external: &ExternalLoki, json_data: JsonData) -> DataSource {
+    let file = |name: &str| format!("$__file{{{SECRETS_DIR}/{name}}}");
+    let mut client = BTreeMap::new();
+    let mut secret = BTreeMap::new();
+    if let Some(tenant) = &external.tenant {
+        client.insert("httpHeaderName1", "X-Scope-OrgID".into());
+        // Grafana takes `$` for the start of a variable; no tenant's name can hold one.
+        secret.insert("httpHeaderValue1", tenant.clone());
+    }
+    if external.token {
+        client.insert("httpHeaderName2", "Authorization".into());
+        let token = file(external_loki::TOKEN);
+        secret.insert("httpHeaderValue2", format!("Bearer {token}"));
+    }
+    if external.user.is_some() {
+        secret.insert("basicAuthPassword", file(external_loki::PASSWORD));
+    }
+    if external.ca {
+        client.insert("tlsAuthWithCACert", true.into());
+        secret.insert("tlsCACert", file(external_loki::CA));
+    }
+    if external.certificate {
+        client.insert("tlsAuth", true.into());
+        secret.insert("tlsClientCert", file(external_loki::CERT));
+        secret.insert("tlsClientKey", file(external_loki::KEY));
+    }
+    DataSource {
+        name: "Loki",
+        type_: "loki",
+        uid: "loki",
+        access: "proxy",
+        url: base(&external.url),
+        is_default: false,
+        editable: false,
+        basic_auth: external.user.as_ref().map(|_| true),
+        // A `$` would start a variable.
+        basic_auth_user: external.user.as_ref().map(|user| user.replace('$', "$$")),
+        json_data: JsonData {
+            client,
+            ..json_data
+        },
+        secure_json_data: secret,
+    }
+}
+
+/// Grafana adds the paths of Loki's API itself, so the one of its push endpoint comes off.
+fn base(url: &str) -> String {
+    let url = url.strip_suffix("/loki/api/v1/push").unwrap_or(url);
+    url.trim_end_matches('/').replace('$', "$$")
 }

@@ -113,8 +113,7 @@ struct Compactor {
 struct Ruler {
     rule_path: String,
     wal: Wal,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    external_url: Option<String>,
+    external_url: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     alertmanager_url: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -239,8 +238,11 @@ fn ruler(stack: &Stack, loki: &model::Loki) -> Ruler {
         wal: Wal {
             dir: format!("{DATA_DIR}/ruler-wal"),
         },
-        // The links of alerts lead there.
-        external_url: loki.grafana_link.clone(),
+        // The links of alerts lead there; without an address they have no host.
+        external_url: loki
+            .grafana_link
+            .clone()
+            .unwrap_or_else(|| network::url(stack, Component::Loki)),
         // A list, each of which gets every alert.
         alertmanager_url: url(Component::Alertmanager).or_else(|| {
             let urls = &loki.alertmanager_urls;

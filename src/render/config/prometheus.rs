@@ -5,13 +5,16 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use super::{
-    super::{flows, rules, version::Feature},
+    super::{flows, version::Feature},
     http::Client,
     scrape::{self, KubernetesSd, Relabel, ScrapeConfig},
 };
 use crate::{
     api::component::Component,
-    resolve::model::{self, Stack},
+    resolve::{
+        model::{self, Stack},
+        rules,
+    },
 };
 
 /// Where the rule shards are mounted, each in a directory called by its number.

@@ -5,7 +5,7 @@ use serde::Serialize;
 use super::{
     super::{
         flows::{self, Port, Scrape},
-        meta,
+        meta, network,
     },
     annotated,
 };
@@ -22,6 +22,8 @@ const KUBELET_METRICS: &str = "kubelet_volume_stats_.+|kubelet_running_(pods|con
 #[derive(Debug, Default, Serialize)]
 pub struct ScrapeConfig {
     job_name: String,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    honor_labels: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     metrics_path: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -32,13 +34,22 @@ pub struct ScrapeConfig {
     tls_config: Option<TlsConfig>,
     #[serde(flatten)]
     limits: Option<Limits>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     kubernetes_sd_configs: Vec<KubernetesSd>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    static_configs: Vec<StaticTargets>,
     relabel_configs: Vec<Relabel>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     metric_relabel_configs: Vec<Relabel>,
 }
 
 impl ScrapeConfig {
+    /// The job's name, the label `job` of its series.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.job_name
+    }
+
     /// A job for targets that are not the stack's own: bounded.
     pub(super) fn of_others(name: &str, found: KubernetesSd, relabel: Vec<Relabel>) -> Self {
         Self {
@@ -62,6 +73,11 @@ struct Limits {
     label_value_length_limit: u64,
 }
 
+/// Targets that are named.
+#[derive(Debug, Serialize)]
+struct StaticTargets {
+    targets: Vec<String>,
+}
 /// For what is not the stack's own.
 const LIMITS: Limits = Limits {
     body_size_limit: "64MB",
@@ -125,7 +141,7 @@ pub struct Relabel {
     #[serde(skip_serializing_if = "Option::is_none")]
     target_label: Option<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    replacement: Option<&'static str>,
+    replacement: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     action: Option<&'static str>,
 }
@@ -161,7 +177,7 @@ impl Relabel {
             source_labels: source_labels.into(),
             regex: Some(regex.into()),
             target_label: Some(target_label),
-            replacement,
+            replacement: replacement.map(str::to_owned),
             action: None,
         }
     }
@@ -175,7 +191,10 @@ pub fn jobs(stack: &Stack) -> Vec<ScrapeConfig> {
         .filter(|port| stack.runs(port.component) && is_served(stack, port))
         .filter_map(|port| port.scrape.map(|scrape| own_job(stack, port, scrape)));
     let kubelet = stack.operator.cluster_wide.then(kubelet_job);
-    own.chain(kubelet).chain(annotated::jobs(stack)).collect()
+    own.chain(postgres_job(stack))
+        .chain(kubelet)
+        .chain(annotated::jobs(stack))
+        .collect()
 }
 
 /// Whether something listens: the agent opens no port for what it does not gather.
@@ -185,11 +204,17 @@ fn is_served(stack: &Stack, port: &Port) -> bool {
         .as_ref()
         .filter(|_| port.component == Component::Agent)
     else {
-        return true;
+        // Of one that is held nothing is known but what every agent has.
+        return port.name != flows::POSTGRES;
     };
     match port.name {
         flows::NODE => agent.config.node.is_some(),
         flows::CONTAINERS => agent.config.containers.is_some(),
+        // What is asked for by name has a job of its own.
+        flows::POSTGRES => {
+            let postgres = agent.config.postgres.as_ref();
+            postgres.is_some_and(|postgres| postgres.discover.is_some())
+        }
         _ => true,
     }
 }
@@ -212,7 +237,9 @@ fn own_job(stack: &Stack, port: &Port, scrape: Scrape) -> ScrapeConfig {
     ScrapeConfig {
         job_name: scrape.job.into(),
         metrics_path: metrics_path(stack, port.component),
+        honor_labels: scrape.own_instance,
         kubernetes_sd_configs: vec![own_pods(stack)],
+        static_configs: Vec::new(),
         relabel_configs,
         ..ScrapeConfig::default()
     }
@@ -228,11 +255,41 @@ fn metrics_path(stack: &Stack, component: Component) -> Option<String> {
     (!grafana.sub_path.is_empty()).then(|| format!("{}/metrics", grafana.sub_path))
 }
 
+/// The PostgreSQL servers that are configured by name. Every agent knows all of them; the Service
+/// picks one that is ready, and the next when that one goes, without a word from the operator.
+fn postgres_job(stack: &Stack) -> Option<ScrapeConfig> {
+    let agent = stack.agent.as_ref()?;
+    let targets = &agent.config.postgres.as_ref()?.targets;
+    let port = flows::ports(Component::Agent).find(|port| port.name == flows::POSTGRES)?;
+    let service = network::host(stack, Component::Agent);
+    let fixed = |label, value: String| Relabel {
+        target_label: Some(label),
+        replacement: Some(value),
+        ..Relabel::default()
+    };
+    (!targets.is_empty()).then(|| ScrapeConfig {
+        job_name: format!("{}-targets", flows::POSTGRES_JOB),
+        metrics_path: Some("/probe".to_owned()),
+        static_configs: vec![StaticTargets {
+            targets: targets.iter().map(|target| target.name.clone()).collect(),
+        }],
+        relabel_configs: vec![
+            copy("__address__", "__param_target"),
+            copy("__address__", "instance"),
+            // Names of jobs are unique in the file; dashboards ask for this one.
+            fixed("job", flows::POSTGRES_JOB.to_owned()),
+            fixed("__address__", format!("{service}:{}", port.number)),
+        ],
+        ..ScrapeConfig::default()
+    })
+}
+
 /// The kubelets know how full the volumes are. Their certificates are signed by themselves in most
 /// clusters, so they are not verified.
 fn kubelet_job() -> ScrapeConfig {
     ScrapeConfig {
         job_name: "kubelet".into(),
+        honor_labels: false,
         metrics_path: None,
         scheme: Some("https"),
         authorization: Some(Authorization {
@@ -247,6 +304,7 @@ fn kubelet_job() -> ScrapeConfig {
             namespaces: None,
             selectors: Vec::new(),
         }],
+        static_configs: Vec::new(),
         relabel_configs: vec![copy("__meta_kubernetes_node_name", "node")],
         metric_relabel_configs: vec![Relabel::keep(&["__name__"], KUBELET_METRICS)],
     }

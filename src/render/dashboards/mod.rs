@@ -56,6 +56,12 @@ impl Parts<'_> {
         self.0.gathers_containers()
     }
 
+    /// The agent asks PostgreSQL servers.
+    fn postgres(&self) -> bool {
+        let agent = self.0.agent.as_ref();
+        agent.is_some_and(|agent| agent.config.postgres.is_some())
+    }
+
     /// The agent ships log lines.
     fn agent_logs(&self) -> bool {
         let agent = self.0.agent.as_ref();
@@ -82,6 +88,9 @@ pub fn shipped(stack: &Stack, grafana: &Grafana) -> Vec<Dashboard> {
         if parts.node() || parts.containers() {
             dashboards.push(network::dashboard(&parts));
         }
+        if parts.postgres() && !extras.contains(&Extra::Postgres) {
+            dashboards.push(postgres::dashboard());
+        }
         dashboards.extend(extras.iter().map(|extra| match extra {
             Extra::Postgres => postgres::dashboard(),
             Extra::Traefik => traefik::dashboard(),
@@ -89,7 +98,8 @@ pub fn shipped(stack: &Stack, grafana: &Grafana) -> Vec<Dashboard> {
         }));
         dashboards.push(itself::dashboard(&parts));
     }
-    if parts.loki() {
+    // A Loki elsewhere has the same uid.
+    if parts.loki() || stack.external_loki.is_some() {
         dashboards.push(logs::dashboard());
     }
     dashboards

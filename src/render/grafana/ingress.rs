@@ -142,7 +142,8 @@ fn middleware(stack: &Stack, name: &str) -> Object {
             "kind": resource.kind,
             "metadata": metadata,
             "spec": {"redirectScheme": {"scheme": "https", "permanent": true}},
-        }),
+        })
+        .into(),
         resource,
         stage: Stage::Network,
     }

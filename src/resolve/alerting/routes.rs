@@ -49,10 +49,10 @@ fn check(route: &Route, field: &str) -> Result<(), Problem> {
         ("groupInterval", &route.group_interval),
         ("repeatInterval", &route.repeat_interval),
     ] {
-        let given = interval.as_ref();
-        if given.is_some_and(|given| duration::parse_millis(&given.0).is_none()) {
-            let message = "not a duration above zero: write such as 4h";
-            return Err(Problem::new(at(name), message));
+        if let Some(Duration(text)) = interval
+            && duration::parse_millis(text).is_none()
+        {
+            return Err(Problem::new(at(name), duration::refusal(text, "4h")));
         }
     }
     let wait = route.group_wait.as_ref();

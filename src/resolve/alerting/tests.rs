@@ -1,6 +1,6 @@
 use super::super::{
     Resolution, resolve,
-    stack::tests::{inputs, resolved, said, stack},
+    stack::fixture::{inputs, resolved, said, stack},
 };
 use crate::resolve::model::SecretValue;
 
@@ -135,8 +135,8 @@ fn a_wrong_route_or_interval_goes_alone_and_says_why() {
     said.sort();
     let starts = [
         "spec.alerting.inhibitRules[0].source[0].value: \"*\" is no regular expression: ",
-        "spec.alerting.routes[0].repeatInterval: not a duration above zero",
-        "spec.alerting.routes[1].groupInterval: not a duration above zero",
+        "spec.alerting.routes[0].repeatInterval: \"0s\" is not a duration above zero",
+        "spec.alerting.routes[1].groupInterval: \"0s\" is not a duration above zero",
         "spec.alerting.routes[3].groupBy: ... means all labels and stands alone",
         "spec.alerting.routes[4].groupBy: one label stands there twice",
         "spec.alerting.routes[5].matchers[0].value: \"(\" is no regular expression: ",

@@ -2,7 +2,7 @@ use std::collections::BTreeMap;
 
 use crate::{
     api::stack::MonitoringStack,
-    resolve::{Inputs, model::Namespaces, resolve, stack::tests::inputs},
+    resolve::{Inputs, model::Namespaces, resolve, stack::fixture::inputs},
 };
 
 /// What `spec.discovery.namespaces` means to a stack in `shop`, and the problems with it.

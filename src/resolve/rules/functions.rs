@@ -32,6 +32,26 @@ const PROMQL: [&str; 72] = [
     "stdvar_over_time", "sum_over_time", "tan", "tanh", "time", "timestamp", "vector", "year",
 ];
 
+/// What `line_format` and `label_format` may call beside Go's own: those of Loki 3.0.
+#[rustfmt::skip]
+const LOG_TEMPLATE: [&str; 86] = [
+    "__line__", "__timestamp__", "ToLower", "ToUpper", "Replace", "Trim", "TrimLeft", "TrimRight",
+    "TrimPrefix", "TrimSuffix", "TrimSpace", "regexReplaceAll", "regexReplaceAllLiteral", "count",
+    "urldecode", "urlencode", "bytes", "duration", "duration_seconds", "unixEpochMillis",
+    "unixEpochNanos", "toDateInZone", "unixToTime", "alignLeft", "alignRight", "b64enc", "b64dec",
+    "lower", "upper", "title", "trunc", "substr", "contains", "hasPrefix", "hasSuffix", "indent",
+    "nindent", "replace", "repeat", "trim", "trimAll", "trimSuffix", "trimPrefix", "int",
+    "float64", "add", "sub", "mul", "div", "mod", "addf", "subf", "mulf", "divf", "max", "min",
+    "maxf", "minf", "ceil", "floor", "round", "fromJson", "date", "toDate", "now", "unixEpoch",
+    "default", "and", "call", "eq", "ge", "gt", "html", "index", "js", "le", "len", "lt", "ne",
+    "not", "or", "print", "printf", "println", "slice", "urlquery",
+];
+
+/// Why a template of a log line may not call a function.
+pub fn log_template_problem(name: &str) -> Option<String> {
+    (!LOG_TEMPLATE.contains(&name)).then(|| format!("function {name:?} is not defined in LogQL"))
+}
+
 /// Why a template may not call a function.
 pub fn template_problem(name: &str) -> Option<String> {
     if TEMPLATE.contains(&name) {

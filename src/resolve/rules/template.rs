@@ -12,28 +12,47 @@ use std::collections::BTreeSet;
 use self::lexer::{Kind, Token};
 use super::{functions, position::Fault};
 
-/// What Prometheus declares before the text.
-const PREAMBLE: [&str; 5] = ["$", "$labels", "$externalLabels", "$externalURL", "$value"];
+/// What a program that runs templates gives them.
+pub struct Dialect {
+    /// The variables that are declared before the text.
+    variables: &'static [&'static str],
+    /// Why a function may not be called; none when it may.
+    function: fn(&str) -> Option<String>,
+}
+
+/// The labels and annotations of alerts, which Prometheus runs; Loki's ruler runs them likewise.
+pub const ALERTS: Dialect = Dialect {
+    variables: &["$", "$labels", "$externalLabels", "$externalURL", "$value"],
+    function: functions::template_problem,
+};
+/// `line_format` and `label_format` of LogQL.
+pub const LOG_LINES: Dialect = Dialect {
+    variables: &["$"],
+    function: functions::log_template_problem,
+};
 /// Deeper than any person writes, and no danger to the stack.
 const DEEPEST: usize = 50;
 /// How Prometheus names the text itself.
 const OWN_NAME: &str = "__alert_";
 
 /// What is wrong with a template, with its line and column.
-pub fn problem(text: &str) -> Option<String> {
+pub fn problem(dialect: &Dialect, text: &str) -> Option<String> {
     if !text.contains("{{") {
         return None;
     }
     let chars: Vec<char> = text.chars().collect();
-    check(&chars).err().map(|fault| fault.describe(&chars))
+    check(dialect, &chars)
+        .err()
+        .map(|fault| fault.describe(&chars))
 }
 
-fn check(chars: &[char]) -> Result<(), Fault> {
+fn check(dialect: &Dialect, chars: &[char]) -> Result<(), Fault> {
     let mut parser = Parser {
         tokens: lexer::lex(chars)?,
         at: 0,
         end: chars.len(),
-        variables: PREAMBLE.iter().map(ToString::to_string).collect(),
+        dialect,
+        variables: dialect.variables.iter().map(ToString::to_string).collect(),
         ranges: 0,
         depth: 0,
         names: BTreeSet::new(),
@@ -57,7 +76,8 @@ enum Declares {
     Two,
 }
 
-struct Parser {
+struct Parser<'a> {
+    dialect: &'a Dialect,
     tokens: Vec<Token>,
     at: usize,
     end: usize,
@@ -67,7 +87,7 @@ struct Parser {
     names: BTreeSet<String>,
 }
 
-impl Parser {
+impl Parser<'_> {
     /// Texts and actions up to the `end` or `else` that belongs to someone outside.
     fn list(&mut self, top: bool) -> Result<Stop, Fault> {
         loop {
@@ -283,7 +303,7 @@ impl Parser {
         self.at += 1;
         match &kind {
             Kind::Word(name) => {
-                if let Some(message) = functions::template_problem(name) {
+                if let Some(message) = (self.dialect.function)(name) {
                     return Err(Fault::new(place, message));
                 }
             }

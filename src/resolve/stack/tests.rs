@@ -1,64 +1,11 @@
-use super::resolve;
-use crate::{
-    api::{component::Component, rule::AlertRule, stack::MonitoringStack},
-    resolve::{
-        Inputs, Resolution,
-        model::{Operator, SecretValue, Server},
-    },
+use super::{
+    fixture::{inputs, resolved, said, stack},
+    resolve,
 };
-
-pub fn stack(spec: &str) -> MonitoringStack {
-    serde_saphyr::from_str(&format!(
-        "apiVersion: masthead.dev/v1alpha1\nkind: MonitoringStack\nmetadata: {{name: main, namespace: shop, uid: u}}\nspec: {spec}\n"
-    ))
-    .unwrap()
-}
-
-/// A cluster with two Secrets.
-pub fn inputs() -> Inputs {
-    let key = |key: &str, value: &str| (key.to_owned(), SecretValue(value.into()));
-    Inputs {
-        operator: Operator {
-            image: "masthead:1".into(),
-            namespace: "masthead-system".into(),
-            role_prefix: "masthead".into(),
-            cluster_domain: "cluster.local".into(),
-            cluster_wide: true,
-        },
-        server: Server {
-            policy_v1: true,
-            endpoint_slices: true,
-            traefik: false,
-        },
-        secrets: [
-            ("slack".to_owned(), [key("url", "https://hooks")].into()),
-            (
-                "admin".to_owned(),
-                [key("admin-user", "me"), key("admin-password", "mine")].into(),
-            ),
-        ]
-        .into(),
-        assume_secrets: false,
-        grafana_admin: None,
-        grafana_applied: None,
-        dashboards: Vec::new(),
-        fresh_password: SecretValue(b"fresh".to_vec()),
-        rules: Vec::new(),
-        namespaces: None,
-    }
-}
-
-pub fn resolved(spec: &str) -> Resolution {
-    resolve(&stack(spec), &inputs()).unwrap()
-}
-
-pub fn said(resolution: &Resolution) -> Vec<String> {
-    resolution
-        .problems
-        .iter()
-        .map(ToString::to_string)
-        .collect()
-}
+use crate::{
+    api::{component::Component, rule::AlertRule},
+    resolve::{Inputs, model::SecretValue, rules::judge},
+};
 
 #[test]
 fn an_empty_specification_is_a_complete_stack() {
@@ -98,7 +45,9 @@ fn a_component_that_is_off_is_neither_rendered_nor_held() {
 #[test]
 fn a_stack_without_prometheus_judges_no_rule() {
     let mut inputs = inputs();
-    inputs.rules.push(AlertRule::default());
+    inputs
+        .rules
+        .push(std::sync::Arc::new(judge(&AlertRule::default())));
     let judged = |spec: &str| resolve(&stack(spec), &inputs).unwrap().rules.len();
     assert_eq!(judged("{}"), 1);
     assert_eq!(judged("{metrics: {enabled: false}}"), 0);

@@ -1,6 +1,6 @@
 use proptest::prelude::*;
 
-use super::problem;
+use super::{ALERTS, problem};
 
 #[test]
 fn what_people_write_is_taken() {
@@ -17,7 +17,7 @@ fn what_people_write_is_taken() {
         "{{ block \"b\" . }}{{ $.Value }}{{ end }}",
         "}} and { alone",
     ] {
-        assert_eq!(problem(text), None, "{text}");
+        assert_eq!(problem(&ALERTS, text), None, "{text}");
     }
 }
 
@@ -39,7 +39,7 @@ fn what_stops_a_load_is_named_with_its_place() {
         ("{{ }}", "line 1, column 4: a value is missing"),
         ("{{ \"\\d\" }}", "line 1, column 5: not an escape"),
     ] {
-        let found = problem(text).unwrap_or_default();
+        let found = problem(&ALERTS, text).unwrap_or_default();
         assert!(found.starts_with(message), "{text}: {found}");
     }
 }
@@ -78,22 +78,28 @@ fn what_go_refuses_is_refused() {
         "{{ template \"a\" }",
         "{{ with 1 }}{{ else if 1 }}{{ end }}",
     ] {
-        assert!(problem(text).is_some(), "{text}");
+        assert!(problem(&ALERTS, text).is_some(), "{text}");
     }
 }
 
 #[test]
 fn depth_is_answered() {
     let deep = format!("{{{{ {}1{} }}}}", "(".repeat(2000), ")".repeat(2000));
-    assert!(problem(&deep).is_some());
-    assert!(problem(&"{{ if 1 }}".repeat(2000)).is_some());
-    assert!(problem(&format!("{{{{ if 1 }}}}{}", "{{ else if 1 }}".repeat(2000))).is_some());
+    assert!(problem(&ALERTS, &deep).is_some());
+    assert!(problem(&ALERTS, &"{{ if 1 }}".repeat(2000)).is_some());
+    assert!(
+        problem(
+            &ALERTS,
+            &format!("{{{{ if 1 }}}}{}", "{{ else if 1 }}".repeat(2000))
+        )
+        .is_some()
+    );
 }
 
 proptest! {
     #[test]
     fn no_text_makes_it_panic(text in "\\PC{0,200}") {
-        let _answer = problem(&text);
+        let _answer = problem(&ALERTS, &text);
     }
 
     #[test]
@@ -107,6 +113,6 @@ proptest! {
             0..40,
         )
     ) {
-        let _answer = problem(&parts.concat());
+        let _answer = problem(&ALERTS, &parts.concat());
     }
 }

@@ -3,13 +3,11 @@
 //!
 //! A group is there where its series are. What the mixins compute from kube-state-metrics is not.
 
-use std::collections::BTreeMap;
-
-use super::config::{self, rule_group};
-use crate::{
-    api::rule::RuleEntry,
-    resolve::model::{RuleFile, Stack},
+use super::{
+    model::{RuleFiles, Stack},
+    rules::{place_own, rule_file},
 };
+use crate::api::rule::{Engine, RuleEntry};
 
 /// Devices that are disks, as node-mixin has them.
 const DISKS: &str =
@@ -18,28 +16,27 @@ const DISKS: &str =
 /// never leaves the node.
 const VIRTUAL: &str = r#"device!~"lo|veth.*|cali.*|cni.*|flannel.*|cilium.*|lxc.*|docker.*|br-.*|virbr.*|tun.*|tap.*|vxlan.*|wg.*|dummy.*|kube-ipvs.*|nodelocaldns.*|ifb.*""#;
 
-/// The texts of the rule files, by name. No `AlertRule`'s file is called so: those have a
-/// namespace, a name and a uid.
-#[must_use]
-pub fn texts(stack: &Stack) -> BTreeMap<String, String> {
+/// The group's namespace: nobody's.
+const NAMESPACE: &str = "masthead";
+
+/// Adds the files to those of a stack's Prometheus. No `AlertRule`'s file is called so: those have
+/// a namespace, a name and a uid.
+pub fn add(stack: &mut Stack) {
     let nodes = stack.gathers_nodes().then(|| ("nodes", nodes()));
     let containers = stack
         .gathers_containers()
         .then(|| ("containers", containers()));
-    [nodes, containers]
-        .into_iter()
-        .flatten()
-        .map(|(name, rules)| {
-            let file = RuleFile {
-                namespace: "masthead".into(),
-                name: name.into(),
-                interval: None,
-                rules,
-            };
-            let text = config::to_yaml(&rule_group::file(&file));
-            (format!("masthead-{name}.yaml"), text)
-        })
-        .collect()
+    let Some(prometheus) = &mut stack.prometheus else {
+        return;
+    };
+    for (name, rules) in [nodes, containers].into_iter().flatten() {
+        place(&mut prometheus.rule_files, name, &rules);
+    }
+}
+
+fn place(files: &mut RuleFiles, name: &str, rules: &[RuleEntry]) {
+    let file = rule_file(NAMESPACE, name, Engine::Prometheus, None, rules);
+    place_own(files, format!("masthead-{name}.yaml"), file);
 }
 
 fn record(name: &str, expr: impl Into<String>) -> RuleEntry {

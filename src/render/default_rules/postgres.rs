@@ -1,0 +1,67 @@
+//! PostgreSQL servers.
+
+use super::{Alert, Gathered, or};
+use crate::api::{alerting::Severity, default_rules::DefaultRulesSpec, rule::RuleEntry};
+
+/// The job that scrapes the agent's `pg_*` series.
+const JOB: &str = "postgres-exporter";
+
+pub(super) fn rules(gathered: &Gathered<'_>, spec: &DefaultRulesSpec) -> Vec<RuleEntry> {
+    if !gathered.has(JOB) {
+        return Vec::new();
+    }
+    [down(gathered, spec), connections(spec)]
+        .into_iter()
+        .flatten()
+        .collect()
+}
+
+fn down(gathered: &Gathered<'_>, spec: &DefaultRulesSpec) -> Option<RuleEntry> {
+    let given = spec.postgres_down.clone().unwrap_or_default();
+    let alert = Alert {
+        name: "PostgresDown",
+        expr: down_expr(gathered.postgres_targets()),
+        for_: Some(or(given.for_.as_ref(), "1m")),
+        severity: Some(Severity::Critical),
+        summary: "PostgreSQL {{ or $labels.server $labels.instance }} is down",
+        description: "PostgreSQL {{ or $labels.server $labels.instance }} does not answer, or no agent is there to ask it.",
+    };
+    (given.enabled != Some(false)).then(|| alert.entry())
+}
+
+/// A server that does not answer, or of which nobody tells: with the agent that asks it, its
+/// series are gone.
+fn down_expr(targets: impl IntoIterator<Item = String>) -> String {
+    let down = format!("pg_up{{job=\"{JOB}\"}} == 0");
+    let absent = targets
+        .into_iter()
+        .map(|target| format!("absent(pg_up{{job=\"{JOB}\",server={target:?}}})"));
+    [down]
+        .into_iter()
+        .chain(absent)
+        .collect::<Vec<_>>()
+        .join(" or ")
+}
+
+fn connections(spec: &DefaultRulesSpec) -> Option<RuleEntry> {
+    let given = spec.postgres_connections.clone().unwrap_or_default();
+    let alert = Alert {
+        name: "PostgresConnections",
+        expr: format!(
+            "sum by (instance, server, node) (pg_stat_activity_count{{job=\"{JOB}\"}}) > {}",
+            given.connections.unwrap_or(80)
+        ),
+        for_: Some(or(given.for_.as_ref(), "5m")),
+        severity: Some(Severity::Warning),
+        summary: "PostgreSQL {{ or $labels.server $labels.instance }} has many connections",
+        description: "PostgreSQL {{ or $labels.server $labels.instance }} has {{ $value }} connections.",
+    };
+    (given.enabled != Some(false)).then(|| alert.entry())
+}
+
+impl Gathered<'_> {
+    /// `host:port` of each configured server: the label `server` of its series.
+    fn postgres_targets(&self) -> Vec<String> {
+        self.stack.postgres_servers.clone()
+    }
+}

@@ -1,0 +1,146 @@
+//! Real lines of a real pod, rotated by a real kubelet, to a Loki that the stack does not run: the
+//! strict stand-in of the tests, in this process on the node's own address.
+
+use std::path::Path;
+
+use k8s_openapi::api::core::v1::{Namespace, Node, Pod};
+use kube::{
+    Api, ResourceExt,
+    api::{DeleteParams, ListParams, PostParams},
+};
+use serde_json::json;
+
+use crate::{
+    loki::{self, Limits, Loki},
+    support::{Cluster, NAMESPACE, STACK, condition, eventually, is_ready},
+};
+
+const TALK: &str = "masthead-talk";
+/// 40 s of 2,000 lines a second: the kubelet looks every 10 s and rotates what is above 1 MiB.
+const LINES: u64 = 80_000;
+
+pub async fn every_line_of_a_pod_that_the_kubelet_rotates_is_shipped(cluster: &Cluster) {
+    let loki = Loki::listen("0.0.0.0:0", Limits::generous(), false).unwrap();
+    let url = format!(
+        "http://{}:{}",
+        node_address(cluster).await,
+        loki.address.port()
+    );
+    let logs = json!({"logs": {"enabled": null, "external": {"url": url}}});
+    cluster.patch_stack(logs).await;
+    let external = |stack: &_| is_ready(stack) && condition(stack, "LogsReady").1 == "External";
+    cluster.until("logs go elsewhere", external).await;
+    start_talk(cluster).await;
+    eventually("the first lines come", || async {
+        (count(&loki) > 0).then_some(())
+    })
+    .await;
+
+    // Another configuration is taken over by the agent that runs.
+    let before = cluster.pods().await;
+    let labels = json!({"agent": {"logs": {"labels": {"cluster": "tested"}}}});
+    cluster.patch_stack(labels).await;
+    eventually("every line comes", || async {
+        (count(&loki) == LINES).then_some(())
+    })
+    .await;
+    assert!(
+        rotated() > 0,
+        "the kubelet did not rotate: the test says nothing"
+    );
+    assert_eq!(
+        cluster.pods().await,
+        before,
+        "a change of what is shipped restarts no pod"
+    );
+    eventually("the new label comes", || async {
+        labelled(&loki).then_some(())
+    })
+    .await;
+    let report = loki.ledger("", loki::ledger::Ledger::report);
+    assert_eq!((report.missing, report.doubles), (0, 0), "{report:?}");
+    assert_eq!(loki.errors(), [""; 0]);
+    assert!(loki.refused().is_empty(), "{:?}", loki.refused());
+
+    let namespaces: Api<Namespace> = Api::all(cluster.client.clone());
+    namespaces
+        .delete(TALK, &DeleteParams::default())
+        .await
+        .unwrap();
+    let back = json!({"logs": {"enabled": false, "external": null}, "agent": {"logs": null}});
+    cluster.patch_stack(back).await;
+    cluster.until("ready without logs", is_ready).await;
+}
+
+fn count(loki: &Loki) -> u64 {
+    loki.ledger("", |ledger| ledger.count("talk"))
+}
+
+fn labelled(loki: &Loki) -> bool {
+    let is = |labels: &String| labels.contains(r#"cluster="tested""#);
+    loki.ledger("", |ledger| ledger.streams.keys().any(is))
+}
+
+/// How many files of the pod the kubelet has rotated and not deleted. It has mounts of its own.
+fn rotated() -> usize {
+    let folder = std::env::var("MASTHEAD_TEST_CLUSTER_DATA").expect("hack/cluster-test names it");
+    let mut processes = std::fs::read_dir("/proc").unwrap().filter_map(Result::ok);
+    let kubelet = processes.find(|process| {
+        let command = std::fs::read_to_string(process.path().join("cmdline")).unwrap_or_default();
+        let program = command.split('\0').next().unwrap_or_default();
+        program.ends_with("/kubelet") && command.contains(&folder)
+    });
+    let kubelet = kubelet.expect("the kubelet of this cluster runs");
+    let pods = std::fs::read_dir(kubelet.path().join("root/var/log/pods")).unwrap();
+    let pods = pods.filter_map(Result::ok).map(|pod| pod.path());
+    let mut ours = pods.filter(|pod| pod.to_string_lossy().contains(&format!("/{TALK}_talk_")));
+    let files = |pod: &Path| std::fs::read_dir(pod.join("talk")).map_or(0, Iterator::count);
+    ours.next().map_or(0, |pod| files(&pod).saturating_sub(1))
+}
+
+async fn node_address(cluster: &Cluster) -> String {
+    let nodes: Api<Node> = Api::all(cluster.client.clone());
+    let node = nodes
+        .list(&ListParams::default())
+        .await
+        .unwrap()
+        .items
+        .remove(0);
+    let addresses = node.status.unwrap().addresses.unwrap();
+    let mut internal = addresses
+        .into_iter()
+        .filter(|address| address.type_ == "InternalIP");
+    internal.next().unwrap().address
+}
+
+async fn start_talk(cluster: &Cluster) {
+    let namespaces: Api<Namespace> = Api::all(cluster.client.clone());
+    let namespace = serde_json::from_value(json!({"metadata": {"name": TALK}})).unwrap();
+    drop(namespaces.create(&PostParams::default(), &namespace).await);
+    let stack: Api<Pod> = Api::namespaced(cluster.client.clone(), NAMESPACE);
+    // An image that is on the node and has a shell.
+    let image = stack.get(&format!("{STACK}-prometheus-0")).await.unwrap();
+    let image = image.spec.unwrap().containers[0].image.clone();
+    let filler = "GET /cart/checkout 200 12ms user=4711 agent=Mozilla upstream=10.0.0.7";
+    let script = format!(
+        "n=0; while [ $n -lt {LINES} ]; do echo \"w=talk n=$n {filler}\"; n=$((n+1)); \
+         [ $((n % 200)) -eq 0 ] && sleep 0.1; done; while :; do sleep 1000; done"
+    );
+    let pod = json!({"metadata": {"name": "talk", "labels": {"app": "talker"}}, "spec": {
+        "terminationGracePeriodSeconds": 0,
+        "containers": [{
+            "name": "talk", "image": image, "imagePullPolicy": "IfNotPresent",
+            "command": ["/bin/sh", "-c", script],
+        }],
+    }});
+    let pod: Pod = serde_json::from_value(pod).unwrap();
+    let pods: Api<Pod> = Api::namespaced(cluster.client.clone(), TALK);
+    eventually("the pod talks", || async {
+        // A new namespace has no service account for a moment, and refuses pods until then.
+        drop(pods.create(&PostParams::default(), &pod).await);
+        let status = pods.get("talk").await.ok()?.status?;
+        (status.phase.as_deref() == Some("Running")).then_some(())
+    })
+    .await;
+    assert_eq!(pods.get("talk").await.unwrap().name_any(), "talk");
+}
