@@ -65,7 +65,6 @@ pub fn resolve(stack: &MonitoringStack, inputs: &Inputs) -> Result<Resolution, V
                 .as_ref()
                 .and_then(|it| it.default_rules.clone())
                 .unwrap_or_default(),
-            postgres_servers: Vec::new(),
             network_policy: spec
                 .security
                 .as_ref()
