@@ -9,6 +9,7 @@ use crate::{api, resolve::problem::Problem};
 /// What a pattern asks for, in words.
 const WORDS: &[(&str, &str)] = &[
     (r"^[A-Za-z0-9._-]+$", "the name of a host"),
+    (r"^[-A-Za-z0-9.:_]+$", "the name of a host, or an address"),
     (
         r"^[a-zA-Z_][a-zA-Z0-9_]*$",
         "the name of a label: letters, digits and _, no digit first",

@@ -177,7 +177,7 @@ impl Deliverer {
                 known: &self.known,
                 stack: &stack.uid,
                 delivery,
-                rule_files,
+                rule_files: rule_files.as_ref(),
                 may_write: !stack.paused,
             };
             courier.deliver(pod, fresh)
@@ -191,9 +191,12 @@ impl Deliverer {
 }
 
 /// The rule files that a delivery holds.
-fn rule_files<'a>(stack: &'a Stack, delivery: &Delivery) -> Option<&'a RuleFiles> {
+fn rule_files(stack: &Stack, delivery: &Delivery) -> Option<RuleFiles> {
     match delivery.proof {
-        Proof::PrometheusConfigHolds(_) => stack.prometheus.as_ref().map(|p| &p.rule_files),
+        Proof::PrometheusConfigHolds(_) => {
+            let prometheus = stack.prometheus.as_ref()?;
+            Some(render::rule_files(stack, prometheus))
+        }
         Proof::AlertmanagerHash(_) => None,
     }
 }

@@ -195,6 +195,8 @@ pub const CONTAINERS: &str = "containers";
 pub const POSTGRES: &str = "postgres";
 /// The job of PostgreSQL's metrics.
 pub const POSTGRES_JOB: &str = "postgres-exporter";
+/// The job of the servers that are configured by name; the label `job` of its series is the other.
+pub const POSTGRES_TARGETS_JOB: &str = "postgres-exporter-targets";
 
 const fn by_pod(job: &'static str) -> Scrape {
     Scrape {

@@ -22,6 +22,7 @@ mod network;
 pub mod objects;
 mod pod;
 mod prometheus;
+mod recording;
 mod rules;
 mod stateful_set;
 mod version;
@@ -29,6 +30,8 @@ mod volume;
 
 use crate::{api::component::Component, resolve::model::Stack};
 use objects::Objects;
+
+pub use prometheus::rule_files;
 
 /// The components: each renders itself, or nothing when the stack has it not.
 const COMPONENTS: [fn(&Stack) -> Objects; 5] = [

@@ -11,13 +11,13 @@ use super::{
     default_rules, digest, files, flows, network,
     objects::{Objects, Stage},
     pod::{self, Pod, Probes, User},
-    rules, stateful_set,
+    recording, rules, stateful_set,
     version::Feature,
     volume,
 };
 use crate::{
     api::component::Component,
-    resolve::model::{self, Namespaces, Stack},
+    resolve::model::{self, Namespaces, RuleFiles, Stack},
 };
 
 /// The chart's role for a namespace that is scraped, without its prefix.
@@ -39,7 +39,11 @@ pub fn objects(stack: &Stack) -> Objects {
     let config = Config::of(stack, prometheus);
     let file = files::config_file(stack, COMPONENT, CONFIG_FILE, config.text);
     objects.add(Stage::Config, &file);
-    objects.extend(rules::objects(stack, COMPONENT, &prometheus.rule_files));
+    objects.extend(rules::objects(
+        stack,
+        COMPONENT,
+        &rule_files(stack, prometheus),
+    ));
     if !prometheus.secrets.is_empty() {
         let name = files::secrets_name(stack, COMPONENT);
         let secret = files::secret(stack, COMPONENT, name, prometheus.secrets.clone());
@@ -58,13 +62,21 @@ pub fn objects(stack: &Stack) -> Objects {
 pub fn delivery(stack: &Stack) -> Option<Delivery> {
     let prometheus = stack.prometheus.as_ref()?;
     let config = Config::of(stack, prometheus).hash;
-    let rules = rules::hash(&prometheus.rule_files);
+    let rules = rules::hash(&rule_files(stack, prometheus));
     Some(Delivery {
         component: COMPONENT,
         port: flows::http_port(COMPONENT),
         hash: digest::short(format!("{config}{rules}")),
         proof: Proof::PrometheusConfigHolds(config),
     })
+}
+
+/// The rule files that it has to load: those of users, and the stack's own.
+#[must_use]
+pub fn rule_files(stack: &Stack, prometheus: &model::Prometheus) -> RuleFiles {
+    let mut files = prometheus.rule_files.clone();
+    recording::add(stack, &mut files);
+    files
 }
 
 /// The configuration file of Prometheus.

@@ -23,7 +23,6 @@ pub mod postgres;
 pub mod problem;
 pub mod quantity;
 mod re2;
-mod recording;
 pub mod rules;
 mod secrets;
 mod stack;

@@ -54,8 +54,6 @@ pub struct Stack {
     pub held: BTreeSet<Component>,
     /// The rules that it makes for itself.
     pub default_rules: DefaultRulesSpec,
-    /// `host:port` of the PostgreSQL servers that its agents ask.
-    pub postgres_servers: Vec<String>,
     /// Whether `NetworkPolicies` are rendered.
     pub network_policy: bool,
     /// Names of image pull Secrets.

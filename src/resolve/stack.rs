@@ -6,7 +6,7 @@ use kube::ResourceExt;
 
 use super::{
     Inputs, Resolution, agent, alerting, dashboards, external_loki, logs, metrics, model::Stack,
-    problem::Problem, recording, rules, secrets,
+    problem::Problem, rules, secrets,
 };
 use crate::api::{
     component::Component,
@@ -53,36 +53,33 @@ pub fn resolve(stack: &MonitoringStack, inputs: &Inputs) -> Result<Resolution, V
         agent::resolve(spec, &namespace, inputs, problems)
     });
     let external_loki = external_loki::resolve(spec, inputs, &mut parts.problems);
-    let mut stack = Stack {
-        name,
-        namespace,
-        uid: stack.metadata.uid.clone().unwrap_or_default(),
-        operator: inputs.operator.clone(),
-        server: inputs.server,
-        prometheus,
-        alertmanager,
-        loki,
-        external_loki,
-        grafana,
-        agent,
-        held: parts.held,
-        default_rules: spec
-            .alerting
-            .as_ref()
-            .and_then(|it| it.default_rules.clone())
-            .unwrap_or_default(),
-        postgres_servers: Vec::new(),
-        network_policy: spec
-            .security
-            .as_ref()
-            .and_then(|it| it.network_policy)
-            .unwrap_or(true),
-        image_pull_secrets: secrets::image_pull_secrets(stack, inputs, &mut parts.problems),
-        paused: spec.paused.unwrap_or(false),
-    };
-    recording::add(&mut stack);
     Ok(Resolution {
-        stack,
+        stack: Stack {
+            name,
+            namespace,
+            uid: stack.metadata.uid.clone().unwrap_or_default(),
+            operator: inputs.operator.clone(),
+            server: inputs.server,
+            prometheus,
+            alertmanager,
+            loki,
+            external_loki,
+            grafana,
+            agent,
+            held: parts.held,
+            default_rules: spec
+                .alerting
+                .as_ref()
+                .and_then(|it| it.default_rules.clone())
+                .unwrap_or_default(),
+            network_policy: spec
+                .security
+                .as_ref()
+                .and_then(|it| it.network_policy)
+                .unwrap_or(true),
+            image_pull_secrets: secrets::image_pull_secrets(stack, inputs, &mut parts.problems),
+            paused: spec.paused.unwrap_or(false),
+        },
         problems: parts.problems,
         refused_dashboards: refused_dashboards.unwrap_or_default(),
         // Without its engine nobody evaluates a rule: the stack takes none.

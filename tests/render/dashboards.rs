@@ -254,7 +254,8 @@ fn a_dashboard_is_there_where_its_part_of_the_stack_is() {
 #[test]
 fn what_one_stack_has_not_is_not_asked_for() {
     let mut stack = stack::minimal();
-    stack.agent.as_mut().unwrap().config.containers = None;
+    let agent = &mut stack.agent.as_mut().unwrap().config;
+    (agent.containers, agent.logs) = (None, None);
     stack.alertmanager = None;
     let text: String = dashboards(&stack)
         .iter()

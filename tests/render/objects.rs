@@ -44,13 +44,11 @@ fn every_object_is_one_that_kubernetes_knows_to_the_last_field() {
                 object.body.to_value(),
                 "policy/v1",
             )),
+            // A custom resource's type writes both by itself, and does not read them.
             "AlertRule" => {
-                // The type has its kind by itself.
-                let mut fields = object.body.to_value();
-                for field in ["apiVersion", "kind"] {
-                    fields.as_object_mut().unwrap().remove(field);
-                }
-                unknown_fields::<AlertRule>(&fields)
+                let mut unknown = unknown_fields::<AlertRule>(&object.body);
+                unknown.retain(|field| field != "apiVersion" && field != "kind");
+                unknown
             }
             "RoleBinding" => unknown_fields::<RoleBinding>(&object.body),
             "Secret" => unknown_fields::<Secret>(&object.body),
@@ -71,7 +69,7 @@ fn unknown_fields<K: DeserializeOwned + serde::Serialize>(body: &Value) -> Vec<S
         serde_ignored::deserialize(body, |path| unknown.push(path.to_string())).unwrap();
     let again = serde_json::to_value(&object).unwrap();
     if &again != body {
-        unknown.push("something that does not survive the way through its type".into());
+        unknown.push(format!("{body} became {again}"));
     }
     unknown
 }

@@ -27,7 +27,6 @@ fn stack() -> Stack {
     }
     stack.prometheus.as_mut().unwrap().scrape_interval = "15s".into();
     stack.namespace = "shop".into();
-    stack.postgres_servers = vec!["db:5432".into()];
     stack
 }
 
@@ -155,7 +154,14 @@ fn a_rule_is_there_only_when_its_series_are() {
     assert!(
         all.contains("LogsLag") && all.contains("AgentMissing") && all.contains("VolumeFillsUp")
     );
-    assert!(!all.contains("PostgresDown"), "no job asks for it: {all:?}");
+    assert!(all.contains("PostgresDown"));
+    if let Some(agent) = &mut stack.agent {
+        agent.config.postgres = None;
+    }
+    assert!(
+        !names(&stack).contains("PostgresDown"),
+        "nobody tells of it"
+    );
     stack.operator.cluster_wide = false;
     assert!(!names(&stack).contains("VolumeFillsUp") && !names(&stack).contains("AgentMissing"));
     stack.agent = None;

@@ -86,7 +86,6 @@ pub fn minimal() -> Stack {
         agent: Some(agent()),
         held: BTreeSet::new(),
         default_rules: DefaultRulesSpec::default(),
-        postgres_servers: Vec::new(),
         network_policy: true,
         image_pull_secrets: Vec::new(),
         paused: false,

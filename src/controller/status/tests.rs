@@ -166,7 +166,6 @@ fn stack() -> Stack {
         agent: None,
         held: BTreeSet::new(),
         default_rules: DefaultRulesSpec::default(),
-        postgres_servers: Vec::new(),
         network_policy: true,
         image_pull_secrets: Vec::new(),
         paused: false,

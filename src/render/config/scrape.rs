@@ -268,7 +268,7 @@ fn postgres_job(stack: &Stack) -> Option<ScrapeConfig> {
         ..Relabel::default()
     };
     (!targets.is_empty()).then(|| ScrapeConfig {
-        job_name: format!("{}-targets", flows::POSTGRES_JOB),
+        job_name: flows::POSTGRES_TARGETS_JOB.into(),
         metrics_path: Some("/probe".to_owned()),
         static_configs: vec![StaticTargets {
             targets: targets.iter().map(|target| target.name.clone()).collect(),

@@ -1,13 +1,13 @@
 //! PostgreSQL servers.
 
-use super::{Alert, Gathered, or};
+use super::{
+    super::flows::{POSTGRES_JOB as JOB, POSTGRES_TARGETS_JOB},
+    Alert, Gathered, or,
+};
 use crate::api::{alerting::Severity, default_rules::DefaultRulesSpec, rule::RuleEntry};
 
-/// The job that scrapes the agent's `pg_*` series.
-const JOB: &str = "postgres-exporter";
-
 pub(super) fn rules(gathered: &Gathered<'_>, spec: &DefaultRulesSpec) -> Vec<RuleEntry> {
-    if !gathered.has(JOB) {
+    if !gathered.has(JOB) && !gathered.has(POSTGRES_TARGETS_JOB) {
         return Vec::new();
     }
     [down(gathered, spec), connections(spec)]
@@ -35,7 +35,7 @@ fn down_expr(targets: impl IntoIterator<Item = String>) -> String {
     let down = format!("pg_up{{job=\"{JOB}\"}} == 0");
     let absent = targets
         .into_iter()
-        .map(|target| format!("absent(pg_up{{job=\"{JOB}\",server={target:?}}})"));
+        .map(|target| format!("absent(pg_up{{job=\"{JOB}\",instance={target:?}}})"));
     [down]
         .into_iter()
         .chain(absent)
@@ -60,8 +60,11 @@ fn connections(spec: &DefaultRulesSpec) -> Option<RuleEntry> {
 }
 
 impl Gathered<'_> {
-    /// `host:port` of each configured server: the label `server` of its series.
+    /// The configured servers: the label `instance` of their series.
     fn postgres_targets(&self) -> Vec<String> {
-        self.stack.postgres_servers.clone()
+        let agent = self.stack.agent.as_ref();
+        let postgres = agent.and_then(|agent| agent.config.postgres.as_ref());
+        let targets = postgres.iter().flat_map(|postgres| &postgres.targets);
+        targets.map(|target| target.name.clone()).collect()
     }
 }

@@ -104,14 +104,13 @@ fn agents(gathered: &Gathered<'_>) -> Option<RuleEntry> {
 }
 
 fn logs(gathered: &Gathered<'_>) -> Vec<RuleEntry> {
-    let ships = gathered
-        .stack
-        .agent
-        .as_ref()
-        .is_some_and(|agent| agent.config.logs.is_some());
+    // One that is held goes on as it was.
+    let agent = gathered.stack.agent.as_ref();
+    let ships = agent.is_none_or(|agent| agent.config.logs.is_some());
     if !(ships && gathered.has("masthead-agent")) {
         return Vec::new();
     }
+    // What the stack's own stages leave out is no loss.
     vec![
         warning(
             "LogsLag",
@@ -122,7 +121,7 @@ fn logs(gathered: &Gathered<'_>) -> Vec<RuleEntry> {
         ),
         warning(
             "LogsDropped",
-            format!("sum by (node, reason) (increase(masthead_agent_log_dropped_entries_total{{job=\"masthead-agent\"}}[{}])) > 0", gathered.long_window()),
+            format!("sum by (node, reason) (increase(masthead_agent_log_dropped_entries_total{{job=\"masthead-agent\",reason!~\"stage|sampled\"}}[{}])) > 0", gathered.long_window()),
             "5m",
             "Log lines of node {{ $labels.node }} are dropped",
             "{{ $value | printf \"%.0f\" }} lines of node {{ $labels.node }} were dropped of late: {{ $labels.reason }}.",

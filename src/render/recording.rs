@@ -3,11 +3,13 @@
 //!
 //! A group is there where its series are. What the mixins compute from kube-state-metrics is not.
 
-use super::{
-    model::{RuleFiles, Stack},
-    rules::{place_own, rule_file},
+use crate::{
+    api::rule::{Engine, RuleEntry},
+    resolve::{
+        model::{RuleFiles, Stack},
+        rules::{place_own, rule_file},
+    },
 };
-use crate::api::rule::{Engine, RuleEntry};
 
 /// Devices that are disks, as node-mixin has them.
 const DISKS: &str =
@@ -19,24 +21,17 @@ const VIRTUAL: &str = r#"device!~"lo|veth.*|cali.*|cni.*|flannel.*|cilium.*|lxc.
 /// The group's namespace: nobody's.
 const NAMESPACE: &str = "masthead";
 
-/// Adds the files to those of a stack's Prometheus. No `AlertRule`'s file is called so: those have
-/// a namespace, a name and a uid.
-pub fn add(stack: &mut Stack) {
+/// Adds the files to those of users. No `AlertRule`'s file is called so: those have a namespace, a
+/// name and a uid.
+pub fn add(stack: &Stack, files: &mut RuleFiles) {
     let nodes = stack.gathers_nodes().then(|| ("nodes", nodes()));
     let containers = stack
         .gathers_containers()
         .then(|| ("containers", containers()));
-    let Some(prometheus) = &mut stack.prometheus else {
-        return;
-    };
     for (name, rules) in [nodes, containers].into_iter().flatten() {
-        place(&mut prometheus.rule_files, name, &rules);
+        let file = rule_file(NAMESPACE, name, Engine::Prometheus, None, &rules);
+        place_own(files, format!("masthead-{name}.yaml"), file);
     }
-}
-
-fn place(files: &mut RuleFiles, name: &str, rules: &[RuleEntry]) {
-    let file = rule_file(NAMESPACE, name, Engine::Prometheus, None, rules);
-    place_own(files, format!("masthead-{name}.yaml"), file);
 }
 
 fn record(name: &str, expr: impl Into<String>) -> RuleEntry {
