@@ -369,6 +369,13 @@ impl Stack {
         self.gathers(|config| config.containers.is_some())
     }
 
+    /// Whether the agents send log lines.
+    #[must_use]
+    pub fn sends_logs(&self) -> bool {
+        self.gathers(|config| config.logs.is_some())
+            && (self.runs(Component::Loki) || self.external_loki.is_some())
+    }
+
     fn gathers(&self, what: impl Fn(&AgentConfig) -> bool) -> bool {
         match &self.agent {
             Some(agent) => what(&agent.config),

@@ -64,8 +64,7 @@ impl Parts<'_> {
 
     /// The agent ships log lines.
     fn agent_logs(&self) -> bool {
-        let agent = self.0.agent.as_ref();
-        agent.is_some_and(|agent| agent.config.logs.is_some())
+        self.0.sends_logs()
     }
 }
 
