@@ -10,7 +10,10 @@ use super::exposition::Scrape;
 
 /// Where Docker puts the groups, apart from those of others.
 const GROUPS: &str = "masthead-test-docker";
-const PATIENCE: Duration = Duration::from_secs(120);
+const PATIENCE: Duration = Duration::from_mins(2);
+const USAGE: &str = "container_cpu_usage_seconds_total";
+const PERIODS: &str = "container_cpu_cfs_periods_total";
+const THROTTLED: &str = "container_cpu_cfs_throttled_periods_total";
 
 /// A Docker of its own at the usual socket of a `/run` of its own: it starts while the agent is
 /// there already. Its containers have no network, so that the host's filter rules stay as they are.
@@ -100,9 +103,6 @@ fn a_host_with_docker_shows_what_its_containers_do() {
             std::thread::sleep(Duration::from_millis(200));
         }
     };
-    const USAGE: &str = "container_cpu_usage_seconds_total";
-    const PERIODS: &str = "container_cpu_cfs_periods_total";
-    const THROTTLED: &str = "container_cpu_cfs_throttled_periods_total";
     until("a container burns", &|now| {
         Some(value(now, PERIODS, "burn")? > 10.0)
     });

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 
 /// Longer than the slowest machine takes for anything asked here.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// A browser with one page.
 pub struct Browser {
@@ -64,6 +64,10 @@ impl Browser {
     }
 
     /// Calls a method and waits for its answer.
+    #[expect(
+        clippy::needless_pass_by_value,
+        reason = "it is written where it is used"
+    )]
     pub fn call(&mut self, method: &str, params: Value) -> Value {
         self.sent += 1;
         let mut message = json!({"id": self.sent, "method": method, "params": params});

@@ -186,7 +186,7 @@ impl Server {
         self.child = Some(command.stdout(Stdio::null()).stderr(log).spawn().unwrap());
         let begin = Instant::now();
         while connect(self.port, "postgres", "postgres").is_none() {
-            assert!(begin.elapsed() < Duration::from_secs(60), "{}", self.log());
+            assert!(begin.elapsed() < Duration::from_mins(1), "{}", self.log());
             std::thread::sleep(Duration::from_millis(50));
         }
     }
