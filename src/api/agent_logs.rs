@@ -146,10 +146,10 @@ pub struct RedactRule {
     pub pods: Option<PodChoice>,
     /// A regular expression that fits anywhere in the line, any number of times.
     pub pattern: LineRegex,
-    /// The text in its place; $1 is the first group.
-    #[serde(default)]
+    /// The text in its place, none when absent; $1 is the first group.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 1024))]
-    pub with: String,
+    pub with: Option<String>,
 }
 
 /// Fields of a structured line.

@@ -360,7 +360,7 @@ fn stages(
         stages.push(StageConfig::Replace(Replacement {
             pods: rule.pods.as_ref().map(pod_match),
             pattern: pattern(&field, &rule.pattern)?,
-            with: rule.with.clone(),
+            with: rule.with.clone().unwrap_or_default(),
         }));
     }
     let mut fields = FieldLabels {

@@ -35,7 +35,7 @@ impl Contained {
         }
         let folder = tempfile::tempdir().unwrap();
         let free = || TcpListener::bind(LOOPBACK).unwrap().local_addr().unwrap();
-        let (node, containers, admin) = (free(), free(), free());
+        let (node, containers, postgres, admin) = (free(), free(), free(), free());
         let child = Command::new("unshare")
             .args(UNSHARE)
             .args(["sh", "-euc", script])
@@ -43,6 +43,7 @@ impl Contained {
             .env("AGENT", format!("{} agent", env!("CARGO_BIN_EXE_masthead")))
             .env("MASTHEAD_NODE_ADDRESS", node.to_string())
             .env("MASTHEAD_CONTAINERS_ADDRESS", containers.to_string())
+            .env("MASTHEAD_POSTGRES_ADDRESS", postgres.to_string())
             .env("MASTHEAD_ADMIN_ADDRESS", admin.to_string())
             .env("MASTHEAD_LOG", "warn")
             .spawn()

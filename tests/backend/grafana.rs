@@ -132,8 +132,8 @@ impl World {
             secret
         } else {
             if head.method == Method::PATCH {
-                let patch: Value = serde_json::from_slice(&body).unwrap();
-                self.touched(&patch);
+                let change: Value = serde_json::from_slice(&body).unwrap();
+                self.touched(&change);
             }
             let pod = self.pod();
             if head.method == Method::GET {
@@ -392,7 +392,7 @@ async fn an_admin_may_get_another_name_too() {
         assert_eq!(
             (inner.user.as_str(), inner.password.as_str()),
             ("chief", "another")
-        )
+        );
     });
 }
 

@@ -258,6 +258,8 @@ impl Source {
     /// Files without a name: open ones are read to their end, others are lost.
     fn miss(&mut self, seen: &[u64], listed: &[Listed], look: &Look<'_>) {
         let key = &self.key;
+        // The kubelet and Docker never empty a file: a number that comes again is another file's.
+        let emptied = matches!(self.kind, Kind::Plain { .. });
         self.files.retain_mut(|file| {
             if seen.contains(&file.serial) {
                 return true;
@@ -271,7 +273,8 @@ impl Source {
                 return true;
             }
             let unread = file.size.saturating_sub(file.read);
-            if unread == 0 && listed.iter().any(|listed| listed.id == file.record.id) {
+            let again = listed.iter().any(|listed| listed.id == file.record.id);
+            if emptied && unread == 0 && again {
                 tracing::info!(
                     key,
                     file = file.record.name,

@@ -106,8 +106,9 @@ impl<'a> Gather<'a> {
                 lost.push(database.clone());
             }
         }
-        lost.iter()
-            .for_each(|database| drop(self.state.sessions.remove(database)));
+        for database in lost {
+            self.state.sessions.remove(&database);
+        }
     }
 
     /// Connects, if there is no connection yet.

@@ -114,7 +114,8 @@ impl Postgres {
         };
         let until = Instant::now() + gather::budget(allowed);
         let gather = target.clone().gather(config, String::new(), until);
-        let gather = async move { exposition::union([&gather.await]) };
+        // On the heap: a gather holds all its queries, and each request would hold it again.
+        let gather = Box::pin(async move { exposition::union([&gather.await]) });
         Probe::Told(target.flight.join_async(gather).await)
     }
 

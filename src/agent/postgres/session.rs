@@ -75,19 +75,16 @@ impl Session {
     }
 
     async fn start(config: &Config, endpoint: &Endpoint) -> Result<Self, Failure> {
-        let (client, version) = match &endpoint.tls {
-            Some(tls) => {
-                let (client, connection) = config.connect(tls.clone()).await?;
-                let version = connection.parameter("server_version").map(Version::parse);
-                follow(connection);
-                (client, version)
-            }
-            None => {
-                let (client, connection) = config.connect(NoTls).await?;
-                let version = connection.parameter("server_version").map(Version::parse);
-                follow(connection);
-                (client, version)
-            }
+        let (client, version) = if let Some(tls) = &endpoint.tls {
+            let (client, connection) = config.connect(tls.clone()).await?;
+            let version = connection.parameter("server_version").map(Version::parse);
+            follow(connection);
+            (client, version)
+        } else {
+            let (client, connection) = config.connect(NoTls).await?;
+            let version = connection.parameter("server_version").map(Version::parse);
+            follow(connection);
+            (client, version)
         };
         let Some(version) = version.flatten() else {
             return Err(Failure::Refused(
@@ -143,13 +140,12 @@ impl Session {
     }
 
     async fn ask(&mut self, sql: &str, limit: Option<i64>) -> Result<Vec<Row>, Failure> {
-        let statement = match self.statements.get(sql) {
-            Some(statement) => statement.clone(),
-            None => {
-                let statement = self.client.prepare(sql).await?;
-                self.statements.insert(sql.to_owned(), statement.clone());
-                statement
-            }
+        let statement = if let Some(statement) = self.statements.get(sql) {
+            statement.clone()
+        } else {
+            let statement = self.client.prepare(sql).await?;
+            self.statements.insert(sql.to_owned(), statement.clone());
+            statement
         };
         Ok(match &limit {
             Some(limit) => self.client.query(&statement, &[limit]).await?,

@@ -226,15 +226,12 @@ impl State {
             return;
         }
         let target = target.name();
-        match problem {
-            Some(problem) => {
-                tracing::warn!(target, subject, problem, "PostgreSQL does not tell all");
-                self.said.insert(subject.to_owned(), problem);
-            }
-            None => {
-                tracing::info!(target, subject, "PostgreSQL tells it again");
-                self.said.remove(subject);
-            }
+        if let Some(problem) = problem {
+            tracing::warn!(target, subject, problem, "PostgreSQL does not tell all");
+            self.said.insert(subject.to_owned(), problem);
+        } else {
+            tracing::info!(target, subject, "PostgreSQL tells it again");
+            self.said.remove(subject);
         }
     }
 }

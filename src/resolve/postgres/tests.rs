@@ -71,9 +71,9 @@ fn a_target_gets_the_files_of_its_secrets() {
     let mut problems = Vec::new();
     let (config, files) = resolve(&spec, "shop", &inputs(true), &mut problems);
     assert!(problems.is_empty(), "{problems:?}");
-    let names: Vec<&String> = files.keys().collect();
+    let kept: Vec<&String> = files.keys().collect();
     assert_eq!(
-        names,
+        kept,
         [
             "postgres.billing.ca.crt",
             "postgres.billing.password",
