@@ -8,6 +8,7 @@ use std::{
 
 use masthead::{
     api::{
+        agent_config::PostgresConfig,
         component::Component,
         dashboards::Extra,
         rule::{AlertRule, AlertRuleSpec, RuleEntry},
@@ -237,6 +238,14 @@ fn a_dashboard_is_there_where_its_part_of_the_stack_is() {
     let all = stack::minimal();
     let usual = ["overview", "node", "pods", "network", "itself", "logs"];
     assert_eq!(names(&all), usual);
+    let mut databases = all.clone();
+    let config = &mut databases.agent.as_mut().unwrap().config;
+    config.postgres = Some(PostgresConfig::default());
+    assert!(names(&databases).contains(&"postgres"));
+    let mut elsewhere = stack::external();
+    assert!(names(&elsewhere).contains(&"logs"));
+    elsewhere.external_loki = None;
+    assert!(!names(&elsewhere).contains(&"logs"));
     let mut blind = all.clone();
     blind.agent = None;
     assert_eq!(names(&blind), ["overview", "itself", "logs"]);
