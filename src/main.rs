@@ -1,6 +1,5 @@
 //! The command line's entry: parse, start logging, hand over.
 
-use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Parser;
@@ -43,7 +42,8 @@ fn run(cli: &Cli) -> anyhow::Result<ExitCode> {
             telemetry::init(&cli.log)?;
             // Before the first thread: it holds for those that are started later.
             let writable = masthead::agent::writable(args);
-            let writable: Vec<&std::path::Path> = writable.iter().map(PathBuf::as_path).collect();
+            let writable: Vec<&std::path::Path> =
+                writable.iter().map(std::path::PathBuf::as_path).collect();
             masthead::agent::landlock::lock(&writable);
             serve(|stop| masthead::agent::run(args.clone(), stop))?;
         }

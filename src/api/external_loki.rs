@@ -17,7 +17,7 @@ use super::{stack::BasicAuth, value::SecretKeyRef};
 #[schemars(inline)]
 #[x_kube(validation = Rule::new("!has(self.basicAuth) || !has(self.bearerTokenSecretRef)").message("basicAuth or bearerTokenSecretRef, not both"))]
 pub struct ExternalLokiSpec {
-    /// Its address, such as https://loki.example.org; a path replaces /loki/api/v1/push.
+    /// Its address, such as `https://loki.example.org`; a path replaces `/loki/api/v1/push`.
     #[schemars(regex(pattern = r"^https?://[^\s]+$"), length(max = 2048))]
     pub url: String,
     /// The tenant of everything that tenants does not name; none when absent.

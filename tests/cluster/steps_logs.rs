@@ -1,12 +1,12 @@
 //! Real lines of a real pod, rotated by a real kubelet, to a Loki that the stack does not run: the
-//! strict stand-in of the tests, in this process on the node's own address.
+//! strict stand-in of the tests, in this process on the address by which the node reaches this machine.
 
 use std::path::Path;
 
-use k8s_openapi::api::core::v1::{Namespace, Node, Pod};
+use k8s_openapi::api::core::v1::{Namespace, Pod};
 use kube::{
     Api, ResourceExt,
-    api::{DeleteParams, ListParams, PostParams},
+    api::{DeleteParams, PostParams},
 };
 use serde_json::json;
 
@@ -21,11 +21,8 @@ const LINES: u64 = 80_000;
 
 pub async fn every_line_of_a_pod_that_the_kubelet_rotates_is_shipped(cluster: &Cluster) {
     let loki = Loki::listen("0.0.0.0:0", Limits::generous(), false).unwrap();
-    let url = format!(
-        "http://{}:{}",
-        node_address(cluster).await,
-        loki.address.port()
-    );
+    let host = std::env::var("MASTHEAD_TEST_HOST").expect("hack/cluster-test names it");
+    let url = format!("http://{host}:{}", loki.address.port());
     let logs = json!({"logs": {"enabled": null, "external": {"url": url}}});
     cluster.patch_stack(logs).await;
     let external = |stack: &_| is_ready(stack) && condition(stack, "LogsReady").1 == "External";
@@ -96,21 +93,6 @@ fn rotated() -> usize {
     let mut ours = pods.filter(|pod| pod.to_string_lossy().contains(&format!("/{TALK}_talk_")));
     let files = |pod: &Path| std::fs::read_dir(pod.join("talk")).map_or(0, Iterator::count);
     ours.next().map_or(0, |pod| files(&pod).saturating_sub(1))
-}
-
-async fn node_address(cluster: &Cluster) -> String {
-    let nodes: Api<Node> = Api::all(cluster.client.clone());
-    let node = nodes
-        .list(&ListParams::default())
-        .await
-        .unwrap()
-        .items
-        .remove(0);
-    let addresses = node.status.unwrap().addresses.unwrap();
-    let mut internal = addresses
-        .into_iter()
-        .filter(|address| address.type_ == "InternalIP");
-    internal.next().unwrap().address
 }
 
 async fn start_talk(cluster: &Cluster) {

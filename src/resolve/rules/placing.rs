@@ -80,7 +80,7 @@ pub fn place(engine: Engine, rules: &[Arc<Judged>], barred: &BTreeMap<String, Ba
 }
 
 /// Places a file of the stack's own, whatever users' rules take: in the shard that its name gives,
-/// above [`SHARD_BYTES`] if need be. It has to be small, and there are few.
+/// above `SHARD_BYTES` if need be. It has to be small, and there are few.
 pub fn place_own(files: &mut RuleFiles, name: String, file: RuleFile) {
     let shard = shard_of(&name);
     let file = Arc::new(file);
