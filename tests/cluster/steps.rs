@@ -179,6 +179,9 @@ pub async fn a_bad_field_keeps_what_runs(cluster: &Cluster) {
 /// Reads the API server's own audit log: what was written, by whom, while nobody did anything.
 pub async fn an_idle_stack_causes_no_write_but_the_leases(cluster: &Cluster) {
     let log = std::env::var("MASTHEAD_TEST_AUDIT_LOG").expect("hack/cluster-test names the log");
+    // An alert that comes or goes is told, and the steps before have given some of them reason to.
+    let alerts = |enabled: Value| json!({"alerting": {"defaultRules": {"enabled": enabled}}});
+    cluster.patch_stack(alerts(false.into())).await;
     // What the steps before changed has to be over before it counts as idle: the last look at
     // the targets comes up to half a minute after the last change.
     cluster
@@ -206,6 +209,10 @@ pub async fn an_idle_stack_causes_no_write_but_the_leases(cluster: &Cluster) {
     let lease = written.contains("/leases/masthead");
     assert!(lease, "the log must at least show the Lease's renewals");
     assert!(is_ready(&cluster.stack().await));
+    cluster.patch_stack(alerts(Value::Null)).await;
+    cluster
+        .until("ready with the default rules", is_ready)
+        .await;
 }
 
 pub async fn deleting_the_stack_leaves_nothing_but_its_volumes(cluster: &Cluster) {
