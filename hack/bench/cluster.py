@@ -56,4 +56,4 @@ def operator_metrics(api):
 
 def say(name, value):
     """One line for a figure."""
-    print(f"{name:<58} {value}", flush=True)
+    print(f"{name:<62} {value}", flush=True)
