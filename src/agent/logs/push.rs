@@ -183,7 +183,7 @@ async fn deliver(
         let age = lane.fails(&said);
         metrics.say(said);
         tokio::select! {
-            () = tokio::time::sleep(asked.unwrap_or_else(|| backoff(age))) => {}
+            () = tokio::time::sleep(asked.unwrap_or_else(|| backoff(age, spread()))) => {}
             // The one that got through first shows the others that it is worth to try.
             () = lane.recovered.notified(), if asked.is_none() => {}
             Ok(()) = target.changed() => {}
@@ -218,9 +218,13 @@ impl Lane {
 /// An eighth of how long it has failed already: a short outage is over soon, and in a long one a
 /// whole cluster of agents does not run against a receiver that comes up. Spread by a quarter, so
 /// that they do not come at the same time.
-fn backoff(age: Duration) -> Duration {
-    let spread = 0.75 + f64::from(jiff::Timestamp::now().subsec_nanosecond() % 1000) / 2000.0;
-    (age / 8).clamp(WAIT.0, WAIT.1).mul_f64(spread)
+fn backoff(age: Duration, spread: f64) -> Duration {
+    (age / 8).clamp(WAIT.0, WAIT.1).mul_f64(0.75 + spread / 2.0)
+}
+
+/// From 0 to 1, different for each that asks.
+fn spread() -> f64 {
+    f64::from(jiff::Timestamp::now().subsec_nanosecond() % 1000) / 1000.0
 }
 
 #[derive(Debug, PartialEq, Eq)]
@@ -346,9 +350,11 @@ mod tests {
 
     #[test]
     fn it_waits_longer_the_longer_it_fails() {
-        let waits = [0, 1, 20, 1000].map(|age| backoff(Duration::from_secs(age)));
-        assert!(waits.is_sorted(), "{waits:?}");
-        assert!(waits[0] >= WAIT.0 / 2 && waits[3] <= WAIT.1 * 2);
-        assert!(waits[2] < Duration::from_secs(4));
+        for spread in [0.0, 0.5, 1.0] {
+            let waits = [0, 1, 20, 1000].map(|age| backoff(Duration::from_secs(age), spread));
+            assert!(waits.is_sorted(), "{spread}: {waits:?}");
+            assert!(waits[0] >= WAIT.0 / 2 && waits[3] <= WAIT.1 * 2);
+            assert!(waits[2] < Duration::from_secs(4));
+        }
     }
 }
