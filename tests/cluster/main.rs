@@ -27,6 +27,7 @@ mod steps_containers;
 mod steps_dashboards;
 mod steps_discovery;
 mod steps_logs;
+mod steps_remedies;
 mod steps_rules;
 mod support;
 
@@ -75,6 +76,7 @@ async fn a_stack_on_a_real_cluster_does_what_its_users_expect() {
     steps_rules::the_default_rules_are_loaded_and_one_fires(&cluster).await;
     steps_rules::a_thousand_good_rules_load_beside_a_bad_one(&cluster).await;
     steps::an_image_that_cannot_be_pulled_is_named(&cluster).await;
+    steps_remedies::what_the_cluster_refuses_is_told_with_the_field_that_helps(&cluster).await;
     steps::a_bad_field_keeps_what_runs(&cluster).await;
     faults::two_operators_stand_by_and_one_acts(&cluster).await;
     faults::an_operator_outside_the_cluster_reaches_pods_by_port_forward(&cluster).await;

@@ -90,9 +90,11 @@ fn present(pods: &[Pod]) -> impl Iterator<Item = &Pod> {
         .filter(|pod| !pod::is_leaving(pod) && !pod::is_over(pod))
 }
 
+/// A DaemonSet whose first pod is refused has not counted its nodes yet: it wants none, and its
+/// controller has not caught up.
 fn lacks_pods(workload: &WorkloadState, pods: &[Pod]) -> bool {
     let present = i32::try_from(present(pods).count()).unwrap_or(i32::MAX);
-    present < workload.desired
+    present < workload.desired || !workload.caught_up
 }
 
 /// The API server refuses the pods.

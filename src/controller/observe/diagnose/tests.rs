@@ -312,6 +312,20 @@ fn agents_that_fit_no_node_name_the_selector() {
 }
 
 #[test]
+fn a_daemon_set_whose_first_pod_is_refused_says_so_though_it_counts_no_node_yet() {
+    let message = "Error creating: pods \"shop-agent-\" is forbidden: no PriorityClass with name nobodys was found";
+    let mut case = Case::new(Component::Agent, 0).event("workload", "FailedCreate", 1, message);
+    case.workload.caught_up = false;
+    let (reason, message) = case.told();
+    assert_eq!(reason, "PodsRefused");
+    assert!(
+        message.contains("set spec.agent.priorityClassName"),
+        "{message}"
+    );
+    assert_eq!(case.suspects(), ["workload"]);
+}
+
+#[test]
 fn a_refusal_that_was_followed_by_a_success_is_over() {
     let case = Case::new(Component::Loki, 1)
         .event(
