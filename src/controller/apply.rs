@@ -11,7 +11,7 @@ use serde_json::Value;
 use super::{
     discovery::Discovery,
     drift,
-    error::{Error, code, words},
+    error::{Error, code, namespace_is_leaving, words},
     immutable,
     live::{self, Key, Live},
     memory::Memory,
@@ -38,6 +38,9 @@ pub struct Applied {
     pub failed: Vec<(Component, String)>,
     /// How many objects were written.
     pub writes: usize,
+    /// Whether the stack's namespace is being deleted, and the stack with it: what goes there is not
+    /// put back.
+    pub leaving: bool,
 }
 
 /// What came of one object.
@@ -45,6 +48,8 @@ enum Outcome {
     Unchanged,
     Written,
     Failed(String),
+    /// The stack's own namespace is being deleted.
+    Leaving,
 }
 
 /// Applies objects and remembers what it wrote.
@@ -98,6 +103,10 @@ impl Applier {
                     }
                 }
                 Outcome::Failed(words) => applied.failed.push((component, words)),
+                Outcome::Leaving => {
+                    applied.leaving = true;
+                    break;
+                }
             }
         }
         Ok(applied)
@@ -201,6 +210,7 @@ impl Task<'_> {
                 );
                 Outcome::Written
             }
+            Err(error) if self.is_at_home() && namespace_is_leaving(&error) => Outcome::Leaving,
             Err(error) => {
                 if code(&error) == Some(404) {
                     // The kind, or the namespace, is gone since it was last asked for.
@@ -213,6 +223,10 @@ impl Task<'_> {
                 }
             }
         }
+    }
+
+    fn is_at_home(&self) -> bool {
+        self.object.namespace.as_ref() == Some(&self.stack.namespace)
     }
 
     fn failed(&self, words: impl std::fmt::Display) -> Outcome {

@@ -93,3 +93,13 @@ pub fn code(error: &kube::Error) -> Option<u16> {
         _ => None,
     }
 }
+
+/// Whether the server takes nothing new because the namespace is being deleted.
+#[must_use]
+pub fn namespace_is_leaving(error: &kube::Error) -> bool {
+    let kube::Error::Api(status) = error else {
+        return false;
+    };
+    let mut causes = status.details.iter().flat_map(|details| &details.causes);
+    causes.any(|cause| cause.reason == "NamespaceTerminating")
+}

@@ -116,6 +116,9 @@ async fn steps(stack: &Guarded, scope: &Scope) -> Result<Outcome, Error> {
     // 3. Render, 4. apply, 5. prune.
     let objects = render::render(model).into_ordered();
     let applied = converge(context, model, &objects).await?;
+    if applied.leaving {
+        return Ok(Outcome::Settled);
+    }
 
     // 6. Bring the configuration into the processes and ask what they have loaded.
     let deliveries = render::deliveries(model);
@@ -182,6 +185,9 @@ pub async fn converge(
     let client = &context.client;
     let live = live::list(client, &context.discovery, stack, objects).await?;
     let mut applied = context.applier.apply(stack, &live, objects).await?;
+    if applied.leaving {
+        return Ok(applied);
+    }
     let pruned = prune::prune(client, stack, &live, objects).await;
     let tended = volumes::tend(client, stack, objects).await?;
     let metrics = &context.metrics;

@@ -33,7 +33,7 @@ const PATIENCE: Duration = Duration::from_secs(1);
 /// A status that could not be written is tried again then at the latest.
 const EVERY: Duration = Duration::from_mins(10);
 
-/// Tells it on the rules whenever stacks or rules came or went.
+/// Tells it on the rules whenever stacks or rules came or went, or a stack selects others.
 pub async fn run(
     stacks: Store<Guarded>,
     rules: Store<Rule>,
@@ -96,26 +96,39 @@ fn claim(reaches: &[(String, Reach)], rule: &AlertRule) -> Result<(), String> {
 }
 
 /// Whose rules each stack takes, as it was at its last look. Clones share it.
-#[derive(Clone, Debug, Default)]
-pub struct Reaches(Arc<Mutex<HashMap<ObjectRef<MonitoringStack>, Reach>>>);
+#[derive(Clone, Debug)]
+pub struct Reaches {
+    known: Arc<Mutex<HashMap<ObjectRef<MonitoringStack>, Reach>>>,
+    changed: Arc<Notify>,
+}
 
 impl Reaches {
+    /// Knows of none yet; what changes is notified.
+    #[must_use]
+    pub fn new(changed: Arc<Notify>) -> Self {
+        let known = Arc::default();
+        Self { known, changed }
+    }
+
     /// A stack has looked.
     pub fn learn(&self, stack: &ObjectMeta, reach: Reach) {
-        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        known.insert(key(stack), reach);
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        let before = known.insert(key(stack), reach.clone());
+        if before != Some(reach) {
+            self.changed.notify_one();
+        }
     }
 
     /// Forgets a stack that is gone.
     pub fn forget(&self, stack: &ObjectMeta) {
-        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         known.remove(&key(stack));
     }
 
     /// The reach of each stack there is. One that has not looked yet may take what its
     /// specification alone tells.
     fn of(&self, living: &Living) -> Vec<(String, Reach)> {
-        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         let stacks = living.0.state();
         let keys: Vec<_> = stacks.iter().map(|stack| key(stack.meta())).collect();
         known.retain(|stack, _| keys.contains(stack));

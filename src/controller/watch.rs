@@ -103,7 +103,7 @@ pub async fn start(
     };
 
     let came_or_went = Arc::new(Notify::new());
-    let reaches = Reaches::default();
+    let reaches = Reaches::new(came_or_went.clone());
     tasks.spawn(unclaimed::run(
         stacks.clone(),
         rules.clone(),

@@ -154,7 +154,7 @@ pub async fn reconcile_among(
         living: Living(stacks),
         rules,
         dashboards: Dashboards::default(),
-        reaches: Reaches::default(),
+        reaches: Reaches::new(Arc::default()),
     });
     let started = std::time::Instant::now();
     Box::pin(reconcile::reconcile(Arc::new(stack), scope))

@@ -36,6 +36,7 @@ async fn objects_are_applied_put_back_and_pruned_and_nothing_else_is_touched() {
     let bench = Bench::new(server).await;
     objects::nothing_is_written_twice(&bench).await;
     objects::drift_is_put_back(&bench).await;
+    objects::what_goes_with_its_namespace_is_not_put_back(&bench).await;
     objects::whoever_keeps_changing_an_object_is_named(&bench).await;
     objects::only_what_is_ours_is_pruned(&bench).await;
     objects::somebody_elses_object_is_left_alone(&bench).await;

@@ -1,7 +1,10 @@
 //! Objects: applied once, put back, pruned; those of others left alone.
 
+use std::sync::Arc;
+
+use k8s_openapi::api::core::v1::Namespace;
 use kube::{
-    ResourceExt,
+    Api, ResourceExt,
     api::{ApiResource, DeleteParams, DynamicObject, PostParams},
 };
 use masthead::{
@@ -10,7 +13,7 @@ use masthead::{
 };
 use serde_json::{Value, json};
 
-use crate::bench::{Bench, converge, field, find, version};
+use crate::bench::{self, Bench, converge, field, find, version};
 
 pub async fn nothing_is_written_twice(bench: &Bench) {
     let stack = bench.stack("once", json!({})).await;
@@ -84,6 +87,36 @@ pub async fn drift_is_put_back(bench: &Bench) {
         .annotations
         .unwrap();
     assert_eq!(annotations["theirs"], "stays");
+}
+
+/// The namespace's deletion takes its objects one by one; putting each back would be in vain.
+pub async fn what_goes_with_its_namespace_is_not_put_back(bench: &Bench) {
+    let stack = bench.stack("going", json!({})).await;
+    let (model, objects) = bench.rendered(&stack).await;
+    let context = bench.context();
+    assert!(!converge(&context, &model, &objects).await.leaving);
+    // Nothing here finishes the deletion of a namespace, so it stays on its way.
+    let namespaces: Api<Namespace> = Api::all(bench.client.clone());
+    namespaces
+        .delete("going", &DeleteParams::default())
+        .await
+        .unwrap();
+    for object in &objects {
+        if matches!(object.resource.kind.as_str(), "Service" | "ConfigMap") {
+            bench
+                .api(object)
+                .delete(&object.name, &DeleteParams::default())
+                .await
+                .unwrap();
+        }
+    }
+    let before = bench.server.requests().len();
+    assert!(converge(&context, &model, &objects).await.leaving);
+    let refused = bench.server.writes("admin", before);
+    assert_eq!(refused.len(), 1, "{refused:?}");
+    bench::reconcile(Arc::new(context), &stack).await;
+    let refused = bench.server.writes("admin", before);
+    assert_eq!(refused.len(), 2, "nor is it told: {refused:?}");
 }
 
 pub async fn whoever_keeps_changing_an_object_is_named(bench: &Bench) {
