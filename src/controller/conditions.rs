@@ -68,8 +68,10 @@ pub mod reason {
     pub const INVALID_EXPRESSION: &str = "InvalidExpression";
     /// Something else of an `AlertRule` is wrong.
     pub const INVALID_RULE: &str = "InvalidRule";
-    /// The engine itself refuses the rules of an `AlertRule`, or is being asked about them.
+    /// The engine itself refuses the rules of an `AlertRule`.
     pub const REFUSED: &str = "Refused";
+    /// The engine refuses the rules of one of several `AlertRules`; which one is being found out.
+    pub const HELD_BACK: &str = "HeldBack";
     /// No stack takes the `AlertRule`.
     pub const NO_STACK: &str = "NoStack";
     /// The back end lists the rules.
@@ -87,7 +89,7 @@ pub mod reason {
     /// version gave is none of these.
     #[must_use]
     pub fn of_rule(written: &str) -> &'static str {
-        let known = [LOADED, NOT_LISTED, INVALID_EXPRESSION, REFUSED];
+        let known = [LOADED, NOT_LISTED, INVALID_EXPRESSION, REFUSED, HELD_BACK];
         let found = known.into_iter().find(|reason| *reason == written);
         found.unwrap_or(INVALID_RULE)
     }

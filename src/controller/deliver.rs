@@ -6,6 +6,7 @@
 //! file is there. Nothing tells when: a reload that comes too early succeeds with the old content.
 //! So each pod is asked for the proof, reloaded and asked again, until it holds or time is up.
 
+pub mod crash;
 pub mod grafana;
 pub mod known;
 mod loki;
@@ -35,6 +36,7 @@ use crate::{
     render::{self, Delivery, Proof, flows},
     resolve::model::{RuleFiles, Stack},
 };
+use crash::Crash;
 use known::Known;
 use loki::Settling;
 use pod::{Courier, Outcome, identity};
@@ -64,6 +66,8 @@ pub struct ConfigState {
     pub message: Option<String>,
     /// Whether a process had the new files and refused them; `message` has its words then.
     pub refused: bool,
+    /// Prometheus: the last start of a pod that failed over what it reads.
+    pub crash: Option<Crash>,
     /// Prometheus and Loki: the rules they have; none when a pod that is ready gave no answer, so
     /// that nobody knows.
     pub rules: Option<Listing>,
@@ -186,7 +190,12 @@ impl Deliverer {
         let desired = stack
             .workload(delivery.component)
             .map_or(0, |workload| workload.replicas);
-        summarize(delivery, desired, &outcomes)
+        let crashes = pods.iter().filter_map(crash::of);
+        let crash = rule_files.and(crashes.max_by_key(|crash| crash.started));
+        ConfigState {
+            crash,
+            ..summarize(delivery, desired, &outcomes)
+        }
     }
 }
 
@@ -238,6 +247,7 @@ fn summarize(delivery: &Delivery, desired: i32, outcomes: &[Outcome]) -> ConfigS
         loaded: enough && message.is_none(),
         message,
         refused,
+        crash: None,
         rules,
     }
 }

@@ -1,7 +1,7 @@
 //! Fetching everything a stack refers to.
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::{BTreeMap, BTreeSet, HashMap},
     sync::Arc,
 };
 
@@ -9,14 +9,16 @@ use futures::{StreamExt, TryStreamExt, stream};
 use k8s_openapi::api::core::v1::{ConfigMap, Namespace, Secret};
 use kube::{Api, Client, api::ApiResource, runtime::reflector::Store};
 
-use super::{context::Rule, discovery::Discovery, error::Error, judged::Judgements, live};
+use super::{
+    conditions::reason, context::Rule, discovery::Discovery, error::Error, judged::Judgements, live,
+};
 use crate::{
     api::{component::Component, rule::AlertRule, stack::MonitoringStack},
     resolve::{
         Inputs,
         model::{Operator, SecretValue},
         namespaces, references,
-        rules::{Barred, Judged, Reach},
+        rules::{BARRED_FIELD, Bar, Barred, Judged, Reach},
     },
 };
 
@@ -97,6 +99,49 @@ pub struct Rules {
     pub judged: Vec<Arc<Judged>>,
     /// Those in its reach that cannot be decoded.
     pub broken: Vec<Arc<Rule>>,
+}
+
+impl Rules {
+    /// What a stack, `namespace/name`, says on them that Prometheus is not given, by file. An
+    /// operator that starts finds there what the one before it had found out.
+    #[must_use]
+    pub fn barred(&self, stack: &str) -> BTreeMap<String, Barred> {
+        let said: HashMap<_, _> = self
+            .told
+            .iter()
+            .filter_map(|rule| {
+                let rule = rule.0.as_ref().ok()?;
+                let mut entries = rule.status.as_ref()?.stacks.iter();
+                Some((place(rule), entries.find(|entry| entry.stack == stack)?))
+            })
+            .collect();
+        let barred = self.judged.iter().filter_map(|judged| {
+            let entry = said.get(&(judged.namespace.as_str(), judged.name.as_str()))?;
+            let file = judged.file.as_ref()?;
+            let bar = match entry.reason.as_str() {
+                reason::REFUSED => Bar::Refused,
+                reason::HELD_BACK => Bar::HeldBack,
+                _ => return None,
+            };
+            let said = entry.message.strip_prefix(BARRED_FIELD)?;
+            let barred = Barred {
+                mark: file.mark,
+                bar,
+                reason: said.trim_start_matches(": ").to_owned(),
+            };
+            // What was changed since is another rule.
+            (entry.observed_generation == judged.generation)
+                .then(|| (judged.file_name.clone(), barred))
+        });
+        barred.collect()
+    }
+}
+
+/// Namespace and name.
+fn place(rule: &AlertRule) -> (&str, &str) {
+    let metadata = &rule.metadata;
+    let namespace = metadata.namespace.as_deref().unwrap_or_default();
+    (namespace, metadata.name.as_deref().unwrap_or_default())
 }
 
 /// The rules of a stack. The cache has no order; what is made from this has.

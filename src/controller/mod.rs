@@ -166,6 +166,8 @@ impl Operator {
 
     /// Watches and reconciles until told to stop, then lets running reconciles finish.
     async fn act(self: Arc<Self>) {
+        // Who led in between may have found out more.
+        self.context.quarantine.forget_all();
         let mut tasks = JoinSet::new();
         let gone = Arc::new(Notify::new());
         let mut streams = Vec::new();

@@ -3,14 +3,31 @@
 //! It refuses all of them over one, and keeps what it had. So the files that differ from what it
 //! has are left out at once, and put back by halves: a half that is refused is halved again, until
 //! what is left is one file. That one stays out until it changes, and says so; all others load.
+//!
+//! A Prometheus that starts while such a file is there keeps nothing: it ends. Its last words name
+//! the file, which is then left out and tried by a reload once it runs, or they name none, and all
+//! are.
+//!
+//! Nothing of this is kept but in the statuses of the rules, where the next operator finds it.
 
 use std::{
     collections::{BTreeMap, HashMap},
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-use super::backend::rules::Groups;
-use crate::resolve::{model::RuleFiles, rules::Barred};
+use jiff::{SignedDuration, Timestamp};
+
+use super::{backend::rules::Groups, deliver::crash::Crash};
+use crate::resolve::{
+    model::RuleFiles,
+    rules::{Bar, Barred},
+};
+
+/// Said of what waits: it is tried within seconds, as soon as Prometheus runs.
+const WAITS: &str =
+    "left out for now: one of several rules is refused, and which one is being found out";
+/// A container that was started sooner than this after a change may have started without it.
+const PROJECTION: SignedDuration = SignedDuration::from_secs(3);
 
 /// A file and the mark of its content.
 type Suspect = (String, u64);
@@ -27,8 +44,8 @@ struct Case {
     waiting: Vec<Vec<Suspect>>,
     /// Refused although they were left out: it was not them.
     innocent: Vec<Suspect>,
-    /// What Prometheus said.
-    words: String,
+    /// When something was left out last because a start had failed.
+    since: Option<Timestamp>,
 }
 
 /// What came of the last delivery.
@@ -40,76 +57,94 @@ pub struct Report<'a> {
     pub listed: Option<&'a Groups>,
     /// Its words, if it refused its files.
     pub refused: Option<&'a str>,
+    /// The last start that failed over them.
+    pub crash: Option<&'a Crash>,
     /// Whether everything that was wanted is loaded.
     pub loaded: bool,
+    /// The time.
+    pub now: Timestamp,
 }
 
 impl Quarantine {
-    /// What must be left out of a stack's files.
+    /// What must be left out of a stack's files. What is `recorded` from an operator before is
+    /// asked for once.
     #[must_use]
-    pub fn barred(&self, stack: &str) -> BTreeMap<String, Barred> {
-        let cases = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let Some(case) = cases.get(stack) else {
-            return BTreeMap::new();
-        };
-        let mut barred = case.culprits.clone();
-        for (file, mark) in case.waiting.iter().flatten() {
-            let reason = format!(
-                "left out for now: one of the rules that changed last is refused ({}), and which one is being found out",
-                case.words
-            );
-            barred.insert(
-                file.clone(),
-                Barred {
-                    mark: *mark,
-                    reason,
-                },
-            );
-        }
-        barred
+    pub fn barred(
+        &self,
+        stack: &str,
+        recorded: impl FnOnce() -> BTreeMap<String, Barred>,
+    ) -> BTreeMap<String, Barred> {
+        let mut cases = self.cases();
+        let case = cases.entry(stack.to_owned());
+        case.or_insert_with(|| Case::of(recorded())).barred()
     }
 
     /// Learns from a delivery. True when another one should follow at once.
     pub fn learn(&self, stack: &str, report: &Report<'_>) -> bool {
-        let mut cases = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        match report.refused {
-            Some(words) => {
-                let Some(listed) = report.listed else {
-                    return false;
-                };
-                cases
-                    .entry(stack.to_owned())
-                    .or_default()
-                    .refused(report.wanted, listed, words)
+        let mut cases = self.cases();
+        let case = cases.entry(stack.to_owned()).or_default();
+        match (report.refused, report.crash) {
+            (Some(words), _) => {
+                let listed = report.listed;
+                listed.is_some_and(|listed| case.refused(report.wanted, listed, words))
             }
-            None if report.loaded => {
-                let again = cases.get_mut(stack).is_some_and(Case::loaded);
-                if cases.get(stack).is_some_and(Case::is_closed) {
-                    cases.remove(stack);
-                }
-                again
-            }
-            None => false,
+            (None, _) if report.loaded => case.loaded(),
+            (None, Some(crash)) => case.crashed(report.wanted, crash, report.now),
+            (None, None) => false,
         }
     }
 
     /// Forgets a stack that is gone.
     pub fn forget(&self, stack: &str) {
-        let mut cases = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        cases.remove(stack);
+        self.cases().remove(stack);
+    }
+
+    /// Forgets all: somebody else may have learnt more in the meantime.
+    pub fn forget_all(&self) {
+        self.cases().clear();
+    }
+
+    fn cases(&self) -> MutexGuard<'_, HashMap<String, Case>> {
+        // Whole even after a panic elsewhere: it is plain data.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Case {
+    /// Goes on where an operator before has stopped.
+    fn of(recorded: BTreeMap<String, Barred>) -> Self {
+        let (culprits, waiting): (BTreeMap<_, _>, BTreeMap<_, _>) = recorded
+            .into_iter()
+            .partition(|(_, barred)| barred.bar == Bar::Refused);
+        let waiting: Vec<_> = waiting
+            .into_iter()
+            .map(|(file, barred)| (file, barred.mark))
+            .collect();
+        let mut case = Self {
+            culprits,
+            ..Self::default()
+        };
+        case.hold_back(&waiting);
+        case
+    }
+
+    fn barred(&self) -> BTreeMap<String, Barred> {
+        let waiting = self.waiting.iter().flatten().map(|(file, mark)| {
+            let barred = Barred {
+                mark: *mark,
+                bar: Bar::HeldBack,
+                reason: WAITS.to_owned(),
+            };
+            (file.clone(), barred)
+        });
+        let culprits = self.culprits.clone();
+        culprits.into_iter().chain(waiting).collect()
+    }
+
     /// Prometheus has refused the wanted files and goes on with those it lists.
     fn refused(&mut self, wanted: &RuleFiles, listed: &Groups, words: &str) -> bool {
-        words.clone_into(&mut self.words);
-        let suspects: Vec<Suspect> = wanted
-            .iter()
-            .map(|(file, placed)| (file.clone(), placed.file.mark))
-            .filter(|(file, mark)| listed.get(file).map(|group| group.mark) != Some(*mark))
-            .filter(|suspect| !self.innocent.contains(suspect))
-            .collect();
+        let mut suspects = self.suspects(wanted);
+        suspects.retain(|(file, mark)| listed.get(file).map(|group| group.mark) != Some(*mark));
         match suspects.len() {
             // It refuses what it has no rule of: the fault is elsewhere, and nobody's who waits.
             0 => return self.acquit(),
@@ -117,17 +152,51 @@ impl Case {
                 let reason = format!("refused: {words}; change it to have it tried again");
                 let culprits = suspects.into_iter();
                 let barred = culprits.map(|(file, mark)| {
-                    let reason = reason.clone();
-                    (file, Barred { mark, reason })
+                    let (bar, reason) = (Bar::Refused, reason.clone());
+                    (file, Barred { mark, bar, reason })
                 });
                 self.culprits.extend(barred);
             }
-            many => {
-                let (first, second) = suspects.split_at(many / 2);
-                self.waiting.extend([second.to_vec(), first.to_vec()]);
-            }
+            _ => self.hold_back(&suspects),
         }
         true
+    }
+
+    /// Prometheus has not come up with its files. Nothing is proven by that: what is left out is
+    /// tried once it runs.
+    fn crashed(&mut self, wanted: &RuleFiles, crash: &Crash, now: Timestamp) -> bool {
+        let is_old = |since: Timestamp| crash.started.duration_since(since) < PROJECTION;
+        if self.since.is_some_and(is_old) {
+            return false;
+        }
+        let marked = wanted.iter().map(|(file, placed)| (file, placed.file.mark));
+        let mut named = marked.filter(|(file, _)| crash.words.contains(file.as_str()));
+        if let Some((file, mark)) = named.next() {
+            self.waiting.insert(0, vec![(file.clone(), mark)]);
+        } else {
+            let suspects = self.suspects(wanted);
+            if suspects.is_empty() {
+                return self.acquit();
+            }
+            self.hold_back(&suspects);
+        }
+        self.since = Some(now);
+        true
+    }
+
+    /// The files that were delivered and may be at fault.
+    fn suspects(&self, wanted: &RuleFiles) -> Vec<Suspect> {
+        wanted
+            .iter()
+            .map(|(file, placed)| (file.clone(), placed.file.mark))
+            .filter(|suspect| !self.innocent.contains(suspect))
+            .collect()
+    }
+
+    fn hold_back(&mut self, suspects: &[Suspect]) {
+        let (first, second) = suspects.split_at(suspects.len() / 2);
+        let halves = [second, first].into_iter().filter(|half| !half.is_empty());
+        self.waiting.extend(halves.map(<[Suspect]>::to_vec));
     }
 
     /// Everything that was wanted is loaded: the next ones may be tried.
@@ -146,10 +215,6 @@ impl Case {
                 .map(|(file, barred)| (file, barred.mark)),
         );
         false
-    }
-
-    fn is_closed(&self) -> bool {
-        self.culprits.is_empty() && self.waiting.is_empty() && self.innocent.is_empty()
     }
 }
 
@@ -194,7 +259,7 @@ mod tests {
         /// Delivers what is not left out, and learns, until nothing more follows; how often.
         fn settle(&mut self, quarantine: &Quarantine, all: &RuleFiles) -> usize {
             for round in 1..=500 {
-                let barred = quarantine.barred("s");
+                let barred = quarantine.barred("s", BTreeMap::new);
                 let mut wanted = all.clone();
                 wanted.retain(|name, placed| {
                     barred.get(name).map(|barred| barred.mark) != Some(placed.file.mark)
@@ -219,7 +284,9 @@ mod tests {
                     wanted: &wanted,
                     listed: Some(&self.groups),
                     refused: refuses.then_some("no"),
+                    crash: None,
                     loaded: !refuses,
+                    now: Timestamp::UNIX_EPOCH,
                 };
                 if !quarantine.learn("s", &report) {
                     return round;
@@ -244,7 +311,7 @@ mod tests {
             let loaded: BTreeSet<_> = prometheus.groups.keys().cloned().collect();
             let expected: BTreeSet<_> = all.keys().filter(|name| !bad.contains(*name)).cloned().collect();
             prop_assert_eq!(loaded, expected);
-            let barred: BTreeSet<_> = quarantine.barred("s").into_keys().collect();
+            let barred: BTreeSet<_> = quarantine.barred("s", BTreeMap::new).into_keys().collect();
             prop_assert_eq!(barred, bad);
         }
     }
@@ -273,17 +340,114 @@ mod tests {
                 wanted,
                 listed: Some(listed),
                 refused: Some("no"),
+                crash: None,
                 loaded: false,
+                now: Timestamp::UNIX_EPOCH,
             };
             quarantine.learn("s", &report)
         };
         assert!(refuse(&all, &Groups::new()));
-        assert_eq!(quarantine.barred("s").len(), 2);
+        assert_eq!(quarantine.barred("s", BTreeMap::new).len(), 2);
         assert!(!refuse(&RuleFiles::new(), &Groups::new()));
-        assert!(quarantine.barred("s").is_empty());
+        assert!(quarantine.barred("s", BTreeMap::new).is_empty());
         assert!(
             !refuse(&all, &Groups::new()),
             "and they are not accused again"
         );
+    }
+
+    fn crash_at(second: i64, words: &str) -> Crash {
+        Crash {
+            started: Timestamp::from_second(second).unwrap(),
+            words: words.into(),
+        }
+    }
+
+    /// What is left out after a start that failed at `started`, seen at `now`.
+    fn after_a_crash(
+        quarantine: &Quarantine,
+        all: &RuleFiles,
+        crash: &Crash,
+        now: i64,
+    ) -> Vec<String> {
+        let barred = quarantine.barred("s", BTreeMap::new);
+        let mut wanted = all.clone();
+        wanted.retain(|name, _| !barred.contains_key(name));
+        let report = Report {
+            wanted: &wanted,
+            listed: None,
+            refused: None,
+            crash: Some(crash),
+            loaded: false,
+            now: Timestamp::from_second(now).unwrap(),
+        };
+        quarantine.learn("s", &report);
+        quarantine.barred("s", BTreeMap::new).into_keys().collect()
+    }
+
+    #[test]
+    fn a_start_that_failed_over_a_named_file_leaves_out_that_one_and_then_the_next() {
+        let (quarantine, all) = (Quarantine::default(), files(&names(4), 7));
+        let first = crash_at(100, "/rules/3/f0002: no");
+        assert_eq!(after_a_crash(&quarantine, &all, &first, 110), ["f0002"]);
+        assert_eq!(after_a_crash(&quarantine, &all, &first, 120), ["f0002"]);
+        let second = crash_at(140, "/rules/3/f0001: no");
+        assert_eq!(
+            after_a_crash(&quarantine, &all, &second, 150),
+            ["f0001", "f0002"]
+        );
+        let mut prometheus = Prometheus {
+            bad: ["f0001".to_owned()].into(),
+            groups: Groups::new(),
+        };
+        prometheus.settle(&quarantine, &all);
+        let barred = quarantine.barred("s", BTreeMap::new);
+        assert_eq!(barred.keys().collect::<Vec<_>>(), ["f0001"]);
+        assert_eq!(prometheus.groups.len(), 3, "the other one was wronged");
+    }
+
+    #[test]
+    fn a_start_that_names_no_file_leaves_out_all_unless_it_failed_without_them() {
+        let (quarantine, all) = (Quarantine::default(), files(&names(4), 7));
+        let crash = |second| crash_at(second, "one or more errors");
+        assert_eq!(after_a_crash(&quarantine, &all, &crash(100), 110).len(), 4);
+        assert_eq!(after_a_crash(&quarantine, &all, &crash(100), 120).len(), 4);
+        assert_eq!(
+            after_a_crash(&quarantine, &all, &crash(111), 120).len(),
+            4,
+            "too soon"
+        );
+        assert_eq!(after_a_crash(&quarantine, &all, &crash(130), 140).len(), 0);
+        assert_eq!(after_a_crash(&quarantine, &all, &crash(150), 160).len(), 0);
+    }
+
+    #[test]
+    fn the_next_operator_goes_on_where_this_one_stopped() {
+        let barred = |bar, reason: &str| Barred {
+            mark: 7,
+            bar,
+            reason: reason.into(),
+        };
+        let recorded = BTreeMap::from([
+            ("f0001".to_owned(), barred(Bar::Refused, "refused: no")),
+            (
+                "f0002".to_owned(),
+                barred(Bar::HeldBack, "left out for now"),
+            ),
+            (
+                "f0003".to_owned(),
+                barred(Bar::HeldBack, "left out for now"),
+            ),
+        ]);
+        let quarantine = Quarantine::default();
+        assert_eq!(quarantine.barred("s", || recorded).len(), 3);
+        let mut prometheus = Prometheus {
+            bad: ["f0001".to_owned(), "f0002".to_owned()].into(),
+            groups: Groups::new(),
+        };
+        prometheus.settle(&quarantine, &files(&names(5), 7));
+        let barred = quarantine.barred("s", BTreeMap::new);
+        assert_eq!(barred.keys().collect::<Vec<_>>(), ["f0001", "f0002"]);
+        assert_eq!(prometheus.groups.len(), 3);
     }
 }

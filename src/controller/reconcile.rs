@@ -88,11 +88,10 @@ async fn steps(stack: &Guarded, scope: &Scope) -> Result<Outcome, Error> {
     let name = stack.metadata.name.as_deref().unwrap_or_default();
     let reach = dereference::reach_of(client, operator, &stack).await?;
     let mut rules = dereference::rules_of(&scope.rules, &reach, name, &context.judgements);
+    let named = format!("{}/{name}", reach.namespace);
     scope.reaches.learn(&stack.metadata, reach);
-    let (judged, barred) = (
-        std::mem::take(&mut rules.judged),
-        context.quarantine.barred(uid),
-    );
+    let barred = context.quarantine.barred(uid, || rules.barred(&named));
+    let judged = std::mem::take(&mut rules.judged);
     let discovery = &context.discovery;
     let dashboards = scope.dashboards.all();
     let inputs = dereference::dereference(
@@ -124,7 +123,7 @@ async fn steps(stack: &Guarded, scope: &Scope) -> Result<Outcome, Error> {
     let deliveries = render::deliveries(model);
     let changed = &applied.changed;
     let configs = context.deliverer.deliver(model, &deliveries, changed).await;
-    let again = learn(context, model, &configs);
+    let again = learn(context, model, &configs, Timestamp::now());
 
     // 7. Observe, 8. tell.
     let seen = observe::observe(client, &context.backends, model).await?;
@@ -146,7 +145,12 @@ async fn steps(stack: &Guarded, scope: &Scope) -> Result<Outcome, Error> {
 }
 
 /// Learns from a delivery which rules Prometheus refuses. True when the next one should follow.
-fn learn(context: &Context, stack: &Stack, configs: &BTreeMap<Component, ConfigState>) -> bool {
+fn learn(
+    context: &Context,
+    stack: &Stack,
+    configs: &BTreeMap<Component, ConfigState>,
+    now: Timestamp,
+) -> bool {
     let (Some(prometheus), Some(config)) = (&stack.prometheus, configs.get(&Component::Prometheus))
     else {
         return false;
@@ -155,7 +159,9 @@ fn learn(context: &Context, stack: &Stack, configs: &BTreeMap<Component, ConfigS
         wanted: &prometheus.rule_files,
         listed: config.rules.as_ref().map(|listing| &listing.groups),
         refused: config.message.as_deref().filter(|_| config.refused),
+        crash: config.crash.as_ref(),
         loaded: config.loaded,
+        now,
     };
     context.quarantine.learn(&stack.uid, &report)
 }
@@ -293,7 +299,7 @@ async fn undecodable_rule(
         rules: Arc::new([]),
         file: None,
         mark: None,
-        refused: false,
+        bar: None,
         problems: vec![Problem::new(
             "spec",
             format!("cannot be read: {}", invalid.error),

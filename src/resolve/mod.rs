@@ -35,7 +35,7 @@ pub use stack::resolve;
 
 use model::{Operator, SecretValue, Server, Stack};
 use problem::Problem;
-use rules::{Barred, Judged};
+use rules::{Bar, Barred, Judged};
 
 /// Everything a stack refers to, fetched beforehand.
 #[derive(Clone, Debug)]
@@ -97,6 +97,6 @@ pub struct RuleVerdict {
     pub mark: Option<u64>,
     /// Why it was left out; empty when it was taken.
     pub problems: Vec<Problem>,
-    /// Whether the engine itself refused it, or is being asked about it: the checks take it.
-    pub refused: bool,
+    /// Why the engine is not given it although the checks take it.
+    pub bar: Option<Bar>,
 }

@@ -25,7 +25,7 @@ use kube::ResourceExt;
 
 pub use document::{NAMESPACE_LABEL, text as rule_file};
 pub use logql::{problem as logql_problem, words as logql_words};
-pub use placing::{Barred, Placing, SHARDS, place, place_own};
+pub use placing::{BARRED_FIELD, Bar, Barred, Placing, SHARDS, place, place_own};
 pub use selection::{Reach, owner_uid};
 
 /// The longest part of a name that goes into a file name: a ConfigMap's key has 253 at most.

@@ -11,6 +11,7 @@ use std::{
 
 use http_body_util::BodyExt;
 use hyper::{Method, Request, Response, StatusCode};
+use jiff::{SignedDuration, Timestamp};
 use kube::{Client, client::Body};
 use serde_json::{Value, json};
 use tower::service_fn;
@@ -19,6 +20,8 @@ use tower::service_fn;
 const PROJECTION: Duration = Duration::from_millis(150);
 /// How much later the next volume comes.
 const BETWEEN_VOLUMES: Duration = Duration::from_millis(60);
+/// So many bytes of a container's log are its last words.
+const LAST_WORDS: usize = 2048;
 
 /// One pod on one node.
 #[derive(Clone)]
@@ -33,6 +36,8 @@ struct State {
     /// Files by path, in the order of their volumes.
     wanted: Vec<(PathBuf, String)>,
     touches: usize,
+    /// The last words of the container and when it had been started, while it does not run.
+    crash: Option<(String, Timestamp)>,
 }
 
 impl Kubelet {
@@ -49,6 +54,7 @@ impl Kubelet {
                 annotations: BTreeMap::new(),
                 wanted: Vec::new(),
                 touches: 0,
+                crash: None,
             })),
         }
     }
@@ -56,6 +62,24 @@ impl Kubelet {
     /// What the ConfigMaps hold from now on; the files follow with the next touch.
     pub fn want(&self, files: Vec<(PathBuf, String)>) {
         self.state.lock().unwrap().wanted = files;
+    }
+
+    /// The container has ended at its start with these words; when that start was.
+    pub fn crashed(&self, log: &str) -> Timestamp {
+        // It tells whole seconds, and waits longer than that between two starts.
+        let mut state = self.state.lock().unwrap();
+        let before = state.crash.as_ref().map(|(_, started)| *started);
+        let now = Timestamp::from_second(Timestamp::now().as_second()).unwrap();
+        let started = before.map_or(now, |before| before + SignedDuration::from_secs(10));
+        let tail = log.len().saturating_sub(LAST_WORDS);
+        let words = log.get(tail..).unwrap_or(log).to_owned();
+        state.crash = Some((words, started));
+        started
+    }
+
+    /// The container runs again.
+    pub fn runs(&self) {
+        self.state.lock().unwrap().crash = None;
     }
 
     /// How often the pod was written.
@@ -95,11 +119,23 @@ impl Kubelet {
 
     fn pod(&self) -> Value {
         let state = self.state.lock().unwrap();
+        let ready = if state.crash.is_none() {
+            "True"
+        } else {
+            "False"
+        };
+        let ended = state.crash.iter().map(|(words, started)| {
+            let end = json!({"exitCode": 2, "message": words, "startedAt": started});
+            json!({"name": "prometheus", "image": "i", "imageID": "", "ready": false,
+                "restartCount": 1, "state": {"waiting": {"reason": "CrashLoopBackOff"}},
+                "lastState": {"terminated": end}})
+        });
         json!({"kind": "Pod", "apiVersion": "v1",
             "metadata": {"name": state.name, "namespace": "monitoring", "uid": "u",
                 "annotations": state.annotations},
             "status": {"phase": "Running", "podIP": state.ip,
-                "conditions": [{"type": "Ready", "status": "True"}]}})
+                "containerStatuses": ended.collect::<Vec<_>>(),
+                "conditions": [{"type": "Ready", "status": ready}]}})
     }
 
     fn patch(&self, patch: &Value) {

@@ -131,6 +131,18 @@ impl Running {
         }
     }
 
+    /// Puts a stack's files where they belong at once.
+    fn place(&self, stack: &Stack) {
+        write(&files(stack, self.component, self.folder.path()));
+    }
+
+    /// Kills Prometheus and starts it again; what it says when it ends at once.
+    async fn restart(&mut self, binary: &Path) -> Result<(), String> {
+        self.process.end();
+        self.process = process::prometheus_or_its_end(binary, &self.folder).await?;
+        Ok(())
+    }
+
     /// Where a rule file is.
     fn file(&self, stack: &Stack, name: &str) -> PathBuf {
         let files = files(stack, self.component, self.folder.path());

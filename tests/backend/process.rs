@@ -18,10 +18,17 @@ pub struct Process {
     pub port: u16,
 }
 
-impl Drop for Process {
-    fn drop(&mut self) {
+impl Process {
+    /// Ends it as `kill -9` does.
+    pub fn end(&mut self) {
         self.child.kill().ok();
         self.child.wait().ok();
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        self.end();
     }
 }
 
@@ -45,6 +52,14 @@ pub fn tool(name: &str) -> Option<PathBuf> {
 
 /// Prometheus on a folder with `prometheus.yml`, once it is ready.
 pub async fn prometheus(binary: &Path, folder: &TempDir) -> Process {
+    match prometheus_or_its_end(binary, folder).await {
+        Ok(process) => process,
+        Err(log) => panic!("it ended, or was not ready in 20 s:\n{log}"),
+    }
+}
+
+/// The same; else what it said before it ended.
+pub async fn prometheus_or_its_end(binary: &Path, folder: &TempDir) -> Result<Process, String> {
     let port = free_port();
     let child = command(binary, folder)
         .arg("--config.file=prometheus.yml")
@@ -53,7 +68,7 @@ pub async fn prometheus(binary: &Path, folder: &TempDir) -> Process {
         .arg(format!("--web.listen-address=127.0.0.1:{port}"))
         .spawn()
         .unwrap();
-    ready(Process { child, port }, folder).await
+    ready_or_ended(Process { child, port }, folder).await
 }
 
 /// Alertmanager on a folder with `alertmanager.yml`, once it is ready.
@@ -133,20 +148,26 @@ pub fn free_port() -> u16 {
     listener.local_addr().unwrap().port()
 }
 
-async fn ready(mut process: Process, folder: &TempDir) -> Process {
+async fn ready(process: Process, folder: &TempDir) -> Process {
+    match ready_or_ended(process, folder).await {
+        Ok(process) => process,
+        Err(log) => panic!("it ended, or was not ready in 20 s:\n{log}"),
+    }
+}
+
+async fn ready_or_ended(mut process: Process, folder: &TempDir) -> Result<Process, String> {
     let backends = Backends::new(crate::kubelet::nobody(), true);
     for _ in 0..200 {
         let answer = backends
             .request(&pod("starting"), process.port, Method::GET, "/-/ready")
             .await;
         if answer.is_ok_and(|(status, _)| status.is_success()) {
-            return process;
+            return Ok(process);
         }
         if process.child.try_wait().unwrap().is_some() {
             break;
         }
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
-    let log = fs::read_to_string(folder.path().join("log")).unwrap();
-    panic!("it ended, or was not ready in 20 s:\n{log}");
+    Err(fs::read_to_string(folder.path().join("log")).unwrap())
 }

@@ -285,7 +285,7 @@ mod tests {
                 file: Some("f.yaml".into()),
                 mark: Some(generation.unsigned_abs()),
                 problems: vec![],
-                refused: false,
+                bar: None,
             };
             let group = Group {
                 mark: loaded,

@@ -9,7 +9,7 @@ use crate::{
         backend::rules::{Group, RuleState},
         conditions::{ACCEPTED, LOADED, MESSAGE_CHARS, Says, clip, reason, whole_seconds},
     },
-    resolve::{RuleVerdict, problem::Problem},
+    resolve::{RuleVerdict, problem::Problem, rules::Bar},
 };
 
 /// The bound of `status.stacks` in the CRD. Of more stacks the first by name are shown: whoever
@@ -67,8 +67,11 @@ pub fn rule_in_stack(
         _ => Vec::new(),
     };
     let (reason, message) = match verdict.problems.first() {
-        Some(first) if verdict.refused => (reason::REFUSED, first.to_string()),
-        Some(first) => refused(first, verdict.problems.len() - 1),
+        Some(first) => match verdict.bar {
+            Some(Bar::Refused) => (reason::REFUSED, first.to_string()),
+            Some(Bar::HeldBack) => (reason::HELD_BACK, first.to_string()),
+            None => refused(first, verdict.problems.len() - 1),
+        },
         None if loaded => (
             reason::LOADED,
             "loaded by every process that answers".into(),

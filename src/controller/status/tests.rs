@@ -110,7 +110,7 @@ fn verdict(taken: bool) -> RuleVerdict {
         file: taken.then(|| "f.yaml".into()),
         mark: taken.then_some(1),
         problems: Vec::new(),
-        refused: false,
+        bar: None,
     }
 }
 

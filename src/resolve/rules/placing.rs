@@ -23,12 +23,25 @@ pub const SHARDS: u8 = 32;
 /// The most bytes in one of them, keys included: an object has to fit into 1.5 MiB of etcd with
 /// the server's record of who wrote which key, and a `ConfigMap`'s data into 1 MiB.
 const SHARD_BYTES: usize = 700 << 10;
+/// The field that the problem of a barred file is about.
+pub const BARRED_FIELD: &str = "spec.rules";
 
-/// A rule file that the engine is known to refuse, or that waits for its turn to be tried.
+/// Why the engine is not given a rule file that the checks have taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Bar {
+    /// The engine refuses just this one.
+    Refused,
+    /// The engine refuses one of several, and it waits for its turn to be tried.
+    HeldBack,
+}
+
+/// A rule file that the engine is not given.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Barred {
     /// The content that is barred; another one is not.
     pub mark: u64,
+    /// Which of the two it is.
+    pub bar: Bar,
     /// Why, in the engine's own words where it was found to be this file.
     pub reason: String,
 }
@@ -52,14 +65,16 @@ pub fn place(engine: Engine, rules: &[Arc<Judged>], barred: &BTreeMap<String, Ba
     let mut placing = Placing::default();
     for rule in rules {
         let mut verdict = verdict(rule);
-        let refused = |file: &Arc<RuleFile>| {
+        let barred_as_it_is = |file: &Arc<RuleFile>| {
             let found = barred.get(&rule.file_name)?;
-            (found.mark == file.mark).then(|| Problem::new("spec.rules", &found.reason))
+            (found.mark == file.mark).then_some(found)
         };
         if let Some(file) = &rule.file {
-            if let Some(problem) = refused(file) {
-                verdict.problems.push(problem);
-                verdict.refused = true;
+            if let Some(found) = barred_as_it_is(file) {
+                verdict
+                    .problems
+                    .push(Problem::new(BARRED_FIELD, &found.reason));
+                verdict.bar = Some(found.bar);
             } else if let Some(shard) = shelves.room(&rule.file_name, file.text.len()) {
                 verdict.mark = Some(file.mark);
                 let file = file.clone();
@@ -97,7 +112,7 @@ fn verdict(rule: &Judged) -> RuleVerdict {
         file: None,
         mark: None,
         problems: rule.problems.clone(),
-        refused: false,
+        bar: None,
     }
 }
 
@@ -185,13 +200,14 @@ mod tests {
     fn the_barred_content_of_a_file_is_left_out_and_another_is_not() {
         let barred = |mark| {
             let reason = "Prometheus refuses it: no".to_owned();
-            let barred = [("a.yaml".to_owned(), Barred { mark, reason })].into();
+            let bar = Bar::Refused;
+            let barred = [("a.yaml".to_owned(), Barred { mark, bar, reason })].into();
             place(Engine::Prometheus, &[rule("a", 9), rule("b", 9)], &barred)
         };
         let placing = barred(7);
         assert_eq!(placing.files.keys().collect::<Vec<_>>(), ["b.yaml"]);
         let verdict = &placing.verdicts[0];
-        assert!(verdict.refused && verdict.file.is_none());
+        assert_eq!((verdict.bar, &verdict.file), (Some(Bar::Refused), &None));
         assert_eq!(barred(8).files.len(), 2);
     }
 }

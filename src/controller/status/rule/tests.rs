@@ -2,6 +2,7 @@ use super::*;
 use crate::{
     api::{rule::Engine, status::AlertState},
     controller::conditions::find,
+    resolve::rules::Bar,
 };
 
 const MAIN: &str = "monitoring/main";
@@ -21,7 +22,7 @@ fn verdict(problems: Vec<Problem>) -> RuleVerdict {
         file: problems.is_empty().then(|| "f.yaml".into()),
         mark: problems.is_empty().then_some(1),
         problems,
-        refused: false,
+        bar: None,
     }
 }
 
@@ -294,7 +295,7 @@ fn the_first_words_of_an_error_stay_while_it_lasts() {
 #[test]
 fn a_rule_that_prometheus_refuses_has_its_words() {
     let refused = RuleVerdict {
-        refused: true,
+        bar: Some(Bar::Refused),
         ..verdict(vec![Problem::new("spec.rules", "refused: no")])
     };
     let status = judged(None, MAIN, &refused, Some(false), 1);
