@@ -90,6 +90,21 @@ impl Exposition {
         }));
     }
 
+    /// The samples of a family: what stands between the braces, and the value.
+    pub fn samples<'a>(&'a self, name: &'a str) -> impl Iterator<Item = (&'a str, f64)> {
+        let spans = self.families.iter();
+        let spans = spans.filter(move |it| self.text.get(it.name.clone()) == Some(name));
+        let texts = spans.filter_map(|it| self.text.get(it.samples..it.whole.end));
+        texts.flat_map(str::lines).filter_map(|line| {
+            let (series, value) = line.rsplit_once(' ')?;
+            let labels = series.split_once('{').map_or("", |(_, labels)| labels);
+            Some((
+                labels.strip_suffix('}').unwrap_or(labels),
+                value.parse().ok()?,
+            ))
+        })
+    }
+
     /// Starts a family of counters.
     pub fn counter<'a>(&'a mut self, name: &'a str, help: &'a str) -> Family<'a> {
         self.family(name, help, Kind::Counter)

@@ -13,6 +13,8 @@ use super::host::prom_text;
 use super::roots::Roots;
 use crate::api::agent_config::{ContainersConfig, NodeConfig};
 
+pub use super::postgres::fuzz::told as postgres;
+
 /// Ends one file's content in the bytes of a target; it stands in no UTF-8.
 const END: u8 = 0xff;
 

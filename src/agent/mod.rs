@@ -145,9 +145,34 @@ impl Agent {
             None => None,
         };
         let containers = match config.containers.clone() {
+            Some(config) => Some(Containers::new(config, roots.clone(), &registry)?),
+            None => None,
+        };
+        if let Some(containers) = &containers {
+            shown.insert(0, containers.clone());
+        }
+        let postgres = if config.postgres.is_some() {
+            let postgres = Postgres::new(live.clone(), roots.rootfs.clone());
+            shown.push(postgres.clone());
+            let router = postgres_router(postgres.clone());
+            let endpoint = Endpoint::bind("--postgres-address", args.postgres_address, router);
+            Some((endpoint.await?, postgres))
+        } else {
+            None
+        };
+        let told = containers.as_ref().filter(|it| it.watches());
+        let told = told.map(|it| it.told());
+        let logs = match config.logs.clone() {
             Some(config) => {
-                let containers = Containers::new(config, roots.clone(), &registry)?;
-                shown.insert(0, containers.clone());
+                let node = args.node_name.clone();
+                let logs = logs::Logs::new(config, live, roots, told, node, &registry)?;
+                shown.push(logs.shown());
+                Some(Box::new(logs))
+            }
+            None => None,
+        };
+        let containers = match containers {
+            Some(containers) => {
                 let page = Page::new(shown);
                 let router =
                     containers_router(containers.clone()).merge(page::router(page.clone()));
@@ -155,29 +180,6 @@ impl Agent {
                 let endpoint = Endpoint::bind("--containers-address", address, router).await?;
                 Some((endpoint, containers, page))
             }
-            None => None,
-        };
-        let postgres = if config.postgres.is_some() {
-            let postgres = Postgres::new(live.clone(), roots.rootfs.clone());
-            let router = postgres_router(postgres.clone());
-            let endpoint = Endpoint::bind("--postgres-address", args.postgres_address, router);
-            Some((endpoint.await?, postgres))
-        } else {
-            None
-        };
-        let told = containers
-            .as_ref()
-            .filter(|(_, it, _)| it.watches())
-            .map(|(_, it, _)| it.told());
-        let logs = match config.logs.clone() {
-            Some(config) => Some(Box::new(logs::Logs::new(
-                config,
-                live,
-                roots,
-                told,
-                args.node_name.clone(),
-                &registry,
-            )?)),
             None => None,
         };
         // All addresses are bound before any is served, so who can ask finds it ready.
@@ -191,11 +193,6 @@ impl Agent {
             logs,
             node_name: args.node_name,
         })
-    }
-
-    /// Where the state of the log pipeline can be seen, if there is one.
-    pub fn logs(&self) -> Option<logs::Status> {
-        self.logs.as_ref().map(|logs| logs.status())
     }
 
     /// Where the node's metrics are served, if they are.

@@ -6,6 +6,7 @@ use masthead::cli::AgentArgs;
 use serde_json::json;
 
 use super::browser::Browser;
+use super::postgres::server::Server;
 use super::{Running, args, get};
 
 const ID: &str = "6d1fb1025780346c95ac9663944e3aa6517565c7c36a62580cd5faa7000";
@@ -126,6 +127,80 @@ fn the_page_shows_the_node_to_everybody() {
     browser.look(1400, "dark");
     assert_ne!(browser.ask(back), light);
     browser.look(390, "light");
+    browser.until("document.documentElement.scrollWidth <= 390");
+    assert!(browser.complaints.is_empty(), "{:?}", browser.complaints);
+}
+
+/// Servers that answer and that do not, a log file that cannot be delivered, and what is left out.
+#[test]
+fn the_page_shows_postgres_and_the_shipping_of_logs() {
+    let Some(server) = Server::start(17, &[]) else {
+        return;
+    };
+    let folder = tempfile::tempdir().unwrap();
+    let args = machine(folder.path());
+    std::fs::write(args.rootfs.join("shop.log"), "one\nnoise\n").unwrap();
+    let closed = super::postgres::server::free_port();
+    let config = json!({
+        "node": {}, "containers": {},
+        "postgres": {"targets": [
+            {"name": "billing", "host": "127.0.0.1", "port": server.port(), "login": {"user": "monitor"}},
+            {"name": EVIL, "host": "127.0.0.1", "port": closed},
+        ]},
+        "logs": {
+            "loki": {"url": format!("http://name:secret@127.0.0.1:{closed}")},
+            "state": folder.path().join("state"),
+            "files": [{"path": "/shop.log"}],
+            "stages": [{"drop": {"pattern": "noise"}}],
+        },
+    });
+    let path = folder.path().join("agent.yaml");
+    std::fs::write(&path, config.to_string()).unwrap();
+    let agent = Running::start(AgentArgs {
+        config: Some(path),
+        ..args
+    });
+    let Some(mut browser) = Browser::start() else {
+        return;
+    };
+    browser.look(1400, "light");
+    browser.open(&format!("http://{}/", agent.containers));
+    let rows = |table: &str| {
+        format!(
+            "[...document.querySelectorAll('table[aria-labelledby=title-{table}] tbody tr')]\
+             .map(row => row.textContent)"
+        )
+    };
+    let has = |table: &str, words: &[&str]| {
+        let words = json!(words);
+        format!(
+            "{}.some(text => {words}.every(word => text.includes(word)))",
+            rows(table)
+        )
+    };
+    browser.until(&has(
+        "postgres",
+        &["billing", "PostgreSQL 17", "up", " of 100"],
+    ));
+    browser.until(&has("postgres", &[EVIL, "down", "refused"]));
+    browser.until(&has(
+        "postgres-collectors",
+        &["stat_database", "billing", "works"],
+    ));
+    browser.until(&has(
+        "logs",
+        &[&format!("127.0.0.1:{closed}"), "last error", "refused"],
+    ));
+    browser.until(&has("log-lags", &["shop.log", "10 B"]));
+    browser.until(&has("log-losses", &["stage", "left out or refused"]));
+    // Figures that take two gathers.
+    browser.until("/ [\\d.]+\\/s/.test(' ' + document.querySelector('table[aria-labelledby=title-postgres]').textContent)");
+    assert_eq!(
+        browser.ask("document.body.textContent.includes('secret')"),
+        json!(false)
+    );
+    assert_eq!(browser.ask("document.images.length"), 0);
+    browser.look(390, "dark");
     browser.until("document.documentElement.scrollWidth <= 390");
     assert!(browser.complaints.is_empty(), "{:?}", browser.complaints);
 }

@@ -7,7 +7,7 @@ mod faults;
 #[path = "postgres/own.rs"]
 mod own;
 #[path = "postgres/server.rs"]
-mod server;
+pub mod server;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;

@@ -9,7 +9,8 @@ use super::pod::{Container, Pod};
 use super::state::has_prepared;
 use super::text::Labels;
 use super::told::{DockerContainer, Told};
-use crate::agent::page::table::{Column, Record, Shape, Table, Unit};
+use crate::agent::page::shape::{Column, Shape, Unit};
+use crate::agent::page::table::{Record, Table};
 
 const COLUMNS: &[Column] = &[
     Column::rate("cpu", "CPU", Unit::Cores).of("cpuLimit"),

@@ -72,6 +72,15 @@ impl Client {
         })
     }
 
+    /// Host and port of the address: what of it can be shown to anybody.
+    pub fn place(&self) -> String {
+        let host = self.uri.host().unwrap_or_default();
+        match self.uri.port_u16() {
+            Some(port) => format!("{host}:{port}"),
+            None => host.to_owned(),
+        }
+    }
+
     fn built(&self) -> anyhow::Result<Built> {
         let tls = &self.config.tls;
         let files = [&tls.ca_file, &tls.cert_file, &tls.key_file];

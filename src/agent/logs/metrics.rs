@@ -3,8 +3,9 @@
 use std::io;
 use std::path::Path;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use jiff::Timestamp;
 use prometheus::core::{Collector, Desc};
 use prometheus::proto::MetricFamily;
 use prometheus::{
@@ -53,7 +54,16 @@ pub struct Metrics {
     pub pinned_bytes: IntGauge,
     /// What each container lags behind.
     pub lags: Lags,
-    last_error: Arc<Mutex<Option<String>>>,
+    last_error: Arc<Mutex<Option<Said>>>,
+}
+
+/// An error, and when it was.
+#[derive(Clone, Debug)]
+pub struct Said {
+    /// What went wrong.
+    pub text: String,
+    /// When.
+    pub at: Timestamp,
 }
 
 /// How far a source lags behind.
@@ -329,18 +339,19 @@ impl Metrics {
     }
 
     /// Keeps an error to be shown.
-    pub fn say(&self, error: String) {
-        *self
-            .last_error
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner) = Some(error);
+    pub fn say(&self, text: String) {
+        let at = Timestamp::now();
+        *self.said() = Some(Said { text, at });
     }
 
-    /// The last error.
-    pub fn last_error(&self) -> Option<String> {
+    /// The last error, however old.
+    pub fn last_error(&self) -> Option<Said> {
+        self.said().clone()
+    }
+
+    fn said(&self) -> MutexGuard<'_, Option<Said>> {
         self.last_error
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
-            .clone()
     }
 }

@@ -46,6 +46,7 @@ mod reader;
 mod record;
 mod reload;
 mod settle;
+mod shown;
 mod source;
 mod stage;
 mod stamp;
@@ -74,6 +75,7 @@ use metrics::Metrics;
 use plan::Plan;
 use push::Target;
 use reader::{Parts, Reader};
+use shown::Shown;
 use store::Store;
 
 /// Checks a configuration.
@@ -90,6 +92,7 @@ pub struct Logs {
     parts: Parts,
     receiver: mpsc::UnboundedReceiver<batch::Batch>,
     watch: watch::Receiver<Target>,
+    shown: Arc<Shown>,
     /// Whether nobody else follows the pods.
     follow: bool,
 }
@@ -141,17 +144,20 @@ impl Logs {
             metrics,
             stop: Arc::new(AtomicBool::new(false)),
         };
+        let shown = Shown::new(parts.metrics.clone(), watch.clone());
+        shown.register(registry)?;
         Ok(Self {
             parts,
             receiver,
             watch,
+            shown,
             follow,
         })
     }
 
-    /// What is shown of the pipeline to people.
-    pub fn status(&self) -> Status {
-        Status(self.parts.metrics.clone())
+    /// What the page shows of the pipeline.
+    pub fn shown(&self) -> Arc<Shown> {
+        self.shown.clone()
     }
 
     /// Ships logs until `stop`, and then what is on its way.
@@ -219,54 +225,5 @@ fn raise_limit() {
     };
     if let Err(error) = setrlimit(Resource::Nofile, raised) {
         tracing::debug!(%error, "the limit of open files stays");
-    }
-}
-
-/// Where the pipeline's state can be seen, at any time, for nothing.
-#[derive(Clone, Debug)]
-pub struct Status(Metrics);
-
-/// The pipeline's state.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Snapshot {
-    /// Entries that Loki has acknowledged.
-    pub sent_entries: u64,
-    /// The last error, however old.
-    pub last_error: Option<String>,
-    /// The sources that lag most.
-    pub sources: Vec<SourceLag>,
-}
-
-/// How far a source lags behind.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct SourceLag {
-    /// The pod's namespace; empty for what is of no pod.
-    pub namespace: String,
-    /// The pod's name; empty for what is of no pod.
-    pub pod: String,
-    /// The container's name, Docker's id, or the path.
-    pub container: String,
-    /// Bytes in its files that Loki has not acknowledged.
-    pub bytes: u64,
-    /// Age of the oldest line of those.
-    pub seconds: f64,
-}
-
-impl Status {
-    /// The state now, with so many sources at most.
-    pub fn now(&self, most: usize) -> Snapshot {
-        let now = i64::try_from(jiff::Timestamp::now().as_nanosecond()).unwrap_or(i64::MAX);
-        let sources = self.0.lags.most(most).into_iter().map(|lag| SourceLag {
-            namespace: lag.namespace.clone(),
-            pod: lag.pod.clone(),
-            container: lag.container.clone(),
-            bytes: lag.bytes.load(Ordering::Relaxed),
-            seconds: lag.seconds(now),
-        });
-        Snapshot {
-            sent_entries: self.0.sent_entries.get(),
-            last_error: self.0.last_error(),
-            sources: sources.collect(),
-        }
     }
 }

@@ -4,7 +4,8 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::table::{Column, Record, Shape, Table, Unit};
+use super::shape::{Column, Shape, Unit};
+use super::table::{Record, Table};
 use crate::agent::collector::CollectError;
 use crate::agent::exposition::escape;
 use crate::agent::host::prom_text;

@@ -14,7 +14,8 @@ use tokio::sync::{Notify, watch};
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 use super::Source;
-use super::table::{Frame, Shape, Table, WINDOW};
+use super::shape::Shape;
+use super::table::{Frame, Table, WINDOW};
 
 /// Between two gathers while somebody looks. After the first one it is shorter, so that rates are
 /// there at once.
@@ -250,7 +251,8 @@ fn event(name: &str, data: &[u8]) -> Bytes {
 
 #[cfg(test)]
 mod tests {
-    use super::super::table::{Column, Record, Unit};
+    use super::super::shape::{Column, Unit};
+    use super::super::table::Record;
     use super::*;
     use futures::StreamExt;
     use futures::future::BoxFuture;

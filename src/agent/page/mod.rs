@@ -11,6 +11,7 @@
 
 pub mod host;
 mod live;
+pub mod shape;
 pub mod table;
 
 use std::sync::Arc;

@@ -281,11 +281,18 @@ function noteOf(card, now) {
 
 /* Tables */
 
-const TONES = { cpu: "blue", memory: "violet", received: "teal", sent: "teal", read: "amber", written: "amber" };
+const TONES = {
+  cpu: "blue", memory: "violet", received: "teal", sent: "teal", read: "amber", written: "amber",
+  connections: "violet", cached: "teal", size: "amber", lag: "amber", age: "violet", entries: "teal", rate: "amber",
+};
 const GOOD = ["running", "works", "up"];
-const WARN = ["waiting", "hangs", "lagging"];
+const WARN = ["waiting", "hangs", "lagging", "partly"];
 const BAD = ["fails", "down"];
-const SMALL = ["filesystems", "collectors"];
+const SMALL = ["filesystems", "collectors", "log-lags", "log-losses"];
+/* Of interest to few: shown folded, unless something is wrong in them. */
+const FOLDED = ["collectors", "postgres-collectors", "log-lags"];
+/* The least that the top of a chart stands for, so that nothing looks like much. */
+const LEAST = { cores: 0.02, seconds: 0.0001, perSecond: 1, ratio: 1, count: 10 };
 
 function stateKind({ state, reason }) {
   if (GOOD.includes(state)) return "good";
@@ -307,7 +314,7 @@ function plainTable(description) {
   const scroll = element("div", { class: "scroll", tabindex: "0", role: "region", "aria-labelledby": heading.id }, grid);
   table.panel = element("section", { class: "panel", "aria-labelledby": heading.id, hidden: "" });
   if (SMALL.includes(description.name)) table.panel.classList.add("half");
-  if (description.name === "collectors") {
+  if (FOLDED.includes(description.name)) {
     table.details = element("details", {}, element("summary", {}, heading, table.count), scroll);
     table.panel.append(table.details);
   } else {
@@ -359,7 +366,7 @@ function heads(table) {
 }
 
 function firstSort(table) {
-  if (table.description.name === "collectors") return { column: "state", down: false };
+  if (FOLDED.includes(table.description.name)) return { column: "state", down: false };
   const first = table.shown[0];
   if (table.description.name === "containers") return { column: first.name, at: first.at, down: true };
   return { column: "head", down: false };
@@ -370,13 +377,16 @@ function nameRow(table, row) {
   const { description } = table;
   const used = description.heads.find((label) => row.labels[label]);
   row.head = short(row.labels[used] || "?");
-  const details = description.details.filter((label) => label !== used).map((label) => row.labels[label]);
-  row.details = details.filter(Boolean).join(" \u00b7 ");
+  // What is wrong is written in full, below the rest.
+  const wrong = description.details.includes("reason") && ["bad", "warn"].includes(stateKind(row.labels));
+  const others = description.details.filter((label) => label !== used && !(wrong && label === "reason"));
+  row.details = others.map((label) => row.labels[label]).filter(Boolean).join(" \u00b7 ");
   row.words = `${row.head} ${row.details} ${row.labels.state || ""} ${row.labels.reason || ""}`.toLowerCase();
   row.rank = ["bad", "warn", "good", ""].indexOf(stateKind(row.labels));
   row.parts = row.parts || makeRow(table, row);
   write(row.parts.head, row.head);
   write(row.parts.details, row.details);
+  write(row.parts.reason, wrong ? row.labels.reason || "" : "");
   row.parts.title.title = [row.head, row.details].join("\n");
   if (row.parts.state) {
     const { state, reason } = row.labels;
@@ -395,9 +405,10 @@ function short(name) {
 function makeRow(table, row) {
   const head = element("span", { class: "head" });
   const details = element("span", { class: "details" });
-  const title = element("th", { scope: "row" }, head, details);
+  const reason = element("span", { class: "reason" });
+  const title = element("th", { scope: "row" }, head, details, reason);
   const line = element("tr", {}, title);
-  const parts = { line, head, details, title, cells: [] };
+  const parts = { line, head, details, reason, title, cells: [] };
   if (table.stateful) {
     parts.state = element("span", { class: "state" });
     line.append(element("td", {}, parts.state));
@@ -437,8 +448,7 @@ function drawRow(table, row) {
     cell.value.className = known(value) ? (alarming ? "alarm" : "") : "none";
     // Charts out of sight are not drawn; numbers are written, for those who search or listen.
     if (cell.drawing && row.visible) {
-      const least = column.unit === "cores" ? 0.02 : column.unit === "seconds" ? 0.0001 : 1024;
-      draw(cell.drawing.paths[0], row, column.at, table.end, Math.max(peak(row, column.at), least));
+      draw(cell.drawing.paths[0], row, column.at, table.end, Math.max(peak(row, column.at), LEAST[column.unit] ?? 1024));
     }
     if (cell.share) {
       const most = row.now[cell.most];

@@ -114,7 +114,8 @@ fn is_name(text: &str) -> bool {
         && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_')
 }
 
-fn family(query: &PostgresQuery, column: &str) -> String {
+/// The family of a column.
+pub fn family(query: &PostgresQuery, column: &str) -> String {
     format!("{}_{column}", query.name)
 }
 

@@ -37,7 +37,7 @@ pub fn user() -> Option<String> {
 }
 
 /// The name in the line `name:x:uid:…`.
-fn named<'a>(passwd: &'a str, uid: &str) -> Option<&'a str> {
+pub fn named<'a>(passwd: &'a str, uid: &str) -> Option<&'a str> {
     passwd.lines().find_map(|line| {
         let mut fields = line.split(':');
         let name = fields.next()?;

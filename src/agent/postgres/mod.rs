@@ -12,13 +12,17 @@
 
 mod custom;
 mod discover;
+#[cfg(any(test, feature = "fuzz"))]
+pub mod fuzz;
 mod gather;
 mod local;
 mod login;
 mod queries;
 mod rows;
+mod seen;
 mod session;
 mod settings;
+mod shown;
 mod statements;
 mod table;
 mod target;
@@ -30,13 +34,16 @@ use std::time::Instant;
 
 use axum::body::Bytes;
 use futures::future;
+use futures::future::BoxFuture;
 use tokio_util::sync::CancellationToken;
 
 use super::config::Live;
 use super::exposition;
 use super::flight::Flight;
+use super::page::{Source, Table};
 use crate::api::agent_config::{PostgresConfig, PostgresTarget};
 use discover::{Found, Pods};
+use shown::Shown;
 use target::Target;
 
 /// The PostgreSQL servers of this agent.
@@ -47,6 +54,7 @@ pub struct Postgres {
     pods: Pods,
     targets: Mutex<Vec<Arc<Target>>>,
     flight: Flight,
+    shown: Arc<Shown>,
 }
 
 /// What is known of a name in `/probe?target=`.
@@ -66,6 +74,7 @@ impl Postgres {
             pods: Pods::default(),
             targets: Mutex::default(),
             flight: Flight::new("postgres"),
+            shown: Arc::default(),
         })
     }
 
@@ -90,15 +99,16 @@ impl Postgres {
         let config = self.config();
         let targets = self.targets(&config);
         let until = Instant::now() + gather::budget(allowed);
+        let shown = self.shown.clone();
+        shown.ask();
         let gather = async move {
-            let wanted = targets
-                .into_iter()
-                .filter(|target| !target.config.only_probe);
+            let wanted = targets.iter().filter(|target| !target.config.only_probe);
             let gathers = wanted.map(|target| {
                 let labels = target.labels.clone();
-                tokio::spawn(target.gather(config.clone(), labels, until))
+                tokio::spawn(target.clone().gather(config.clone(), labels, until))
             });
             let told = future::join_all(gathers).await;
+            shown.record(&targets);
             exposition::union(told.iter().flatten())
         };
         self.flight.join_async(gather).await
@@ -115,7 +125,12 @@ impl Postgres {
         let until = Instant::now() + gather::budget(allowed);
         let gather = target.clone().gather(config, String::new(), until);
         // On the heap: a gather holds all its queries, and each request would hold it again.
-        let gather = Box::pin(async move { exposition::union([&gather.await]) });
+        let (shown, all) = (self.shown.clone(), targets.clone());
+        let gather = Box::pin(async move {
+            let told = gather.await;
+            shown.record(&all);
+            exposition::union([&told])
+        });
         Probe::Told(target.flight.join_async(gather).await)
     }
 
@@ -143,6 +158,24 @@ impl Postgres {
         });
         *known = wanted.collect();
         known.clone()
+    }
+}
+
+impl Source for Postgres {
+    fn tables(&self) -> Vec<Arc<Table>> {
+        self.shown.tables()
+    }
+
+    fn refresh(self: Arc<Self>) -> BoxFuture<'static, ()> {
+        let known = self.targets.lock().unwrap_or_else(PoisonError::into_inner);
+        let targets = known.clone();
+        drop(known);
+        self.shown.record(&targets);
+        if self.shown.is_due() {
+            // Not waited for: a server that hangs must not hold up the page.
+            tokio::spawn(async move { self.scrape(None).await });
+        }
+        Box::pin(async {})
     }
 }
 

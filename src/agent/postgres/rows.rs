@@ -1,5 +1,7 @@
 //! From a statement's rows to samples.
 
+use std::borrow::Cow;
+
 use tokio_postgres::Row;
 
 use super::session::{number, text};
@@ -20,21 +22,30 @@ impl Labels {
         self.text.clear();
         self.ends.clear();
         for row in rows {
-            let begin = self.text.len();
-            push_fixed(&mut self.text, fixed);
-            for (column, name) in names.iter().enumerate() {
-                self.text
-                    .push(if self.text.len() == begin { '{' } else { ',' });
-                self.text.push_str(name.as_ref());
-                self.text.push_str("=\"");
-                escape(&mut self.text, &text(row, column));
-                self.text.push('"');
-            }
-            if self.text.len() > begin {
-                self.text.push('}');
-            }
-            self.ends.push(self.text.len());
+            let columns = names.iter().enumerate();
+            self.row(
+                fixed,
+                columns.map(|(column, name)| (name.as_ref(), text(row, column))),
+            );
         }
+    }
+
+    /// Adds the labels of a row.
+    pub fn row<'a>(&mut self, fixed: &str, labels: impl Iterator<Item = (&'a str, Cow<'a, str>)>) {
+        let begin = self.text.len();
+        push_fixed(&mut self.text, fixed);
+        for (name, content) in labels {
+            self.text
+                .push(if self.text.len() == begin { '{' } else { ',' });
+            self.text.push_str(name);
+            self.text.push_str("=\"");
+            escape(&mut self.text, &content);
+            self.text.push('"');
+        }
+        if self.text.len() > begin {
+            self.text.push('}');
+        }
+        self.ends.push(self.text.len());
     }
 
     /// The labels, row by row.

@@ -16,29 +16,47 @@ pub const SQL: &str = "select name, case when name = 'transaction_read_only' \
 
 /// Writes the families; `labels` is on each series.
 pub fn write(out: &mut Exposition, rows: &[Row], labels: &str) {
-    let (mut family, mut help) = (String::new(), String::new());
+    let mut names = Names::default();
     for row in rows {
-        let (name, setting) = (text(row, 0), text(row, 1));
-        let Some((suffix, value)) = read(&setting, &text(row, 2), &text(row, 3)) else {
-            continue;
+        let columns = [0, 1, 2, 3].map(|column| text(row, column));
+        let columns = columns.each_ref().map(|column| &**column);
+        names.write(out, columns, labels);
+    }
+}
+
+/// The name and help of a family, made in the same memory for each.
+#[derive(Debug, Default)]
+pub struct Names {
+    family: String,
+    help: String,
+}
+
+impl Names {
+    /// Writes one parameter: its name, setting, unit and type.
+    pub fn write(
+        &mut self,
+        out: &mut Exposition,
+        [name, setting, unit, kind]: [&str; 4],
+        labels: &str,
+    ) {
+        let Some((suffix, value)) = read(setting, unit, kind) else {
+            return;
         };
-        family.clear();
-        family.push_str("pg_settings_");
+        self.family.clear();
+        self.family.push_str("pg_settings_");
         // Extensions may put other characters in their parameters' names.
-        family.extend(
-            name.chars()
-                .map(|c| if c.is_ascii_alphanumeric() { c } else { '_' }),
-        );
-        family.push_str(suffix);
-        help.clear();
-        help.push_str("Server Parameter: ");
-        help.push_str(&name);
+        let known = |c: char| if c.is_ascii_alphanumeric() { c } else { '_' };
+        self.family.extend(name.chars().map(known));
+        self.family.push_str(suffix);
+        self.help.clear();
+        self.help.push_str("Server Parameter: ");
+        self.help.push_str(name);
         if !suffix.is_empty() {
-            help.push_str(" [Units converted to ");
-            help.push_str(suffix.trim_start_matches('_'));
-            help.push_str(".]");
+            self.help.push_str(" [Units converted to ");
+            self.help.push_str(suffix.trim_start_matches('_'));
+            self.help.push_str(".]");
         }
-        out.gauge(&family, &help).labelled(labels, value);
+        out.gauge(&self.family, &self.help).labelled(labels, value);
     }
 }
 

@@ -10,13 +10,15 @@ use super::custom::Answer;
 use super::gather::Gather;
 use super::local;
 use super::login::{Files, PORT};
+use super::seen::Seen;
 use super::session::{CONNECT, Failure, Session, in_time};
+use super::shown;
 use crate::agent::exposition::{Exposition, escape};
 use crate::agent::flight::Flight;
 use crate::api::agent_config::{PostgresConfig, PostgresLogin, PostgresTarget};
 
 /// Connections end when nobody has scraped for this long: somebody else may scrape the server now.
-const IDLE: Duration = Duration::from_mins(5);
+pub const IDLE: Duration = Duration::from_mins(5);
 /// After an attempt to connect that got no answer the server is left alone for this long, doubled
 /// each time: an attempt that hangs may hold a slot of the server.
 const PAUSE: Duration = Duration::from_secs(15);
@@ -29,12 +31,16 @@ pub struct Target {
     pub config: PostgresTarget,
     /// Labels on each of its series in `/metrics`: `instance="a"`.
     pub labels: String,
+    /// The namespace of its pod; empty when it is of none.
+    pub namespace: String,
     /// Whether its absence is nothing to tell: nobody said that it is there.
     pub optional: bool,
     /// The gather for `/probe` that is under way.
     pub flight: Flight,
     state: tokio::sync::Mutex<State>,
     idle: Mutex<Option<AbortHandle>>,
+    /// What it told last.
+    seen: Mutex<Option<Seen>>,
 }
 
 /// What is kept from scrape to scrape.
@@ -68,13 +74,16 @@ impl Target {
             escape(&mut labels, value);
             labels.push('"');
         }
+        let namespace = more.iter().find(|(name, _)| *name == "namespace");
         Self {
+            namespace: namespace.map_or_else(String::new, |(_, it)| (*it).to_owned()),
             config,
             labels,
             optional: false,
             flight: Flight::new("postgres"),
             state: tokio::sync::Mutex::default(),
             idle: Mutex::default(),
+            seen: Mutex::default(),
         }
     }
 
@@ -92,6 +101,11 @@ impl Target {
     /// The port.
     pub fn port(&self) -> u16 {
         self.config.port.unwrap_or(PORT)
+    }
+
+    /// Tells it from the others of this agent.
+    pub fn key(&self) -> String {
+        format!("{} {}", self.server(), self.labels)
     }
 
     /// The database of the server's own figures.
@@ -120,9 +134,24 @@ impl Target {
         };
         let gather = Gather::new(&self, &config, &mut state, &labels, until);
         let out = gather.run().await;
+        self.see(&out, &state.said);
         drop(state);
         self.end_when_idle();
         out
+    }
+
+    /// Keeps what a gather told, for people; `said` is what the log was told of each subject.
+    pub fn see(&self, out: &Exposition, said: &BTreeMap<String, String>) {
+        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        *seen = Seen::of(out, said, seen.as_ref(), shown::now());
+    }
+
+    /// Looks at what it told last, if it did.
+    pub fn with_seen(&self, look: impl FnOnce(&Seen)) {
+        let seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(seen) = &*seen {
+            look(seen);
+        }
     }
 
     /// Ends the connections when this was the last scrape for long.

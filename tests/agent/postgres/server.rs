@@ -272,7 +272,7 @@ fn connect(port: u16, role: &str, database: &str) -> Option<Connection> {
     Some(Connection { runtime, client })
 }
 
-fn free_port() -> u16 {
+pub fn free_port() -> u16 {
     TcpListener::bind(LOOPBACK)
         .unwrap()
         .local_addr()
