@@ -16,8 +16,15 @@ use std::{
 
 use masthead::{cli::CheckArgs, commands};
 
+#[path = "documents/sample_app.rs"]
+mod sample_app;
+
 fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+fn read(path: &str) -> String {
+    fs::read_to_string(root().join(path)).unwrap()
 }
 
 /// Runs helm in the project's folder. Without helm nothing is tested, which CI does not accept.
@@ -149,7 +156,6 @@ fn every_example_in_the_docs_is_right() {
 /// People look them up by these words.
 #[test]
 fn every_reason_of_a_condition_is_in_the_docs_and_no_other() {
-    let read = |path: &str| fs::read_to_string(root().join(path)).unwrap();
     let source = read("src/controller/conditions.rs");
     let (_, reasons) = source.split_once("pub mod reason {").unwrap();
     let (reasons, _) = reasons.split_once("#[must_use]").unwrap();

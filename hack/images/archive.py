@@ -74,9 +74,10 @@ def main():
     name = f"{hashlib.sha256(settings).hexdigest()}.json"
     manifest = [{"Config": name, "RepoTags": [args.reference], "Layers": [f"{digest}/layer.tar"]}]
     with tarfile.open(args.out + ".part", "w") as tar:
+        # The large one last, so that whoever asks what is in it need not read all of it.
+        add(tar, "manifest.json", json.dumps(manifest).encode())
         add(tar, name, settings)
         add(tar, f"{digest}/layer.tar", data)
-        add(tar, "manifest.json", json.dumps(manifest).encode())
     os.replace(args.out + ".part", args.out)
 
 

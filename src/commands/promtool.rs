@@ -61,12 +61,13 @@ pub fn failures(promtool: &Path, rule: &AlertRule) -> anyhow::Result<Vec<Problem
 
 /// The test as promtool reads it. JSON is YAML, and holds any text.
 fn document(rule: &AlertRule, test: &RuleTest) -> Value {
-    let namespace = rule.metadata.namespace.as_deref().unwrap_or_default();
+    let namespace = rule.metadata.namespace.as_deref();
     let alerts = test.alert_rule_test.iter().map(|case| {
         let expected = case.exp_alerts.iter().map(|alert| {
             let mut labels = json!(alert.exp_labels);
-            // Each alert has it; a test need not say so.
-            if let Some(labels) = labels.as_object_mut() {
+            // Each alert has it; a test need not say so. In a file that names no namespace it is empty,
+            // and Prometheus knows no empty labels.
+            if let (Some(labels), Some(namespace)) = (labels.as_object_mut(), namespace) {
                 labels
                     .entry(NAMESPACE_LABEL)
                     .or_insert_with(|| json!(namespace));

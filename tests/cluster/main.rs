@@ -29,6 +29,7 @@ mod steps_discovery;
 mod steps_logs;
 mod steps_remedies;
 mod steps_rules;
+mod steps_sample;
 mod support;
 
 use support::Cluster;
@@ -62,9 +63,14 @@ async fn a_stack_on_a_real_cluster_does_what_its_users_expect() {
     }
     let cluster = Cluster::connect().await;
     steps::the_agents_series_are_in_prometheus(&cluster).await;
+    steps_sample::every_part_is_up_and_its_rules_are_quiet(&cluster).await;
+    steps_sample::it_is_reached_through_traefik(&cluster).await;
+    steps_sample::postgres_is_found_by_its_label(&cluster).await;
+    steps_sample::postgres_is_named(&cluster).await;
     steps_dashboards::every_panel_has_data(&cluster).await;
     steps_containers::containers_are_told_as_the_kubelet_tells_them(&cluster).await;
     steps_containers::a_known_load_shows_its_figures(&cluster).await;
+    steps_sample::postgres_is_asked_by_name(&cluster).await;
     steps::status_tells_what_runs(&cluster).await;
     steps_discovery::what_asks_is_scraped_and_what_cannot_be_says_why(&cluster).await;
     steps_logs::every_line_of_a_pod_that_the_kubelet_rotates_is_shipped(&cluster).await;

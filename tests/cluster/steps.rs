@@ -41,10 +41,11 @@ pub async fn status_tells_what_runs(cluster: &Cluster) {
     assert_eq!(summary.agent, "1/1");
 }
 
-/// Prometheus, Alertmanager, the agent's node, containers and own metrics, and the kubelet.
+/// Prometheus, Alertmanager, the agent's node, containers, PostgreSQL and own metrics, the kubelet;
+/// of the sample application Traefik, the bot and the web application.
 pub fn every_target_is_up(stack: &MonitoringStack) -> bool {
     let targets = stack.status.as_ref().and_then(|status| status.targets);
-    is_ready(stack) && targets == Some(Targets { up: 6, down: 0 })
+    is_ready(stack) && targets == Some(Targets { up: 10, down: 0 })
 }
 
 pub async fn drift_is_put_back(cluster: &Cluster) {

@@ -3,6 +3,10 @@
 use std::collections::BTreeMap;
 
 use masthead::{
+    api::{
+        dashboards::{Extra, ShippedSpec},
+        stack::DashboardsSpec,
+    },
     render::dashboards::{shipped, source::Source},
     resolve::{
         self, Inputs,
@@ -10,7 +14,10 @@ use masthead::{
     },
 };
 
-use crate::support::{Cluster, eventually};
+use crate::{
+    steps_sample,
+    support::{Cluster, eventually},
+};
 
 /// A query that has no answer yet.
 struct Open {
@@ -18,14 +25,18 @@ struct Open {
     expr: String,
 }
 
-/// Every panel of every dashboard that this stack would have, had it a Grafana. Panels whose
-/// emptiness is good news are only asked whether Prometheus understands them.
+/// Every panel of every dashboard that this stack would have, had it a Grafana, those of the sample
+/// application among them. Panels whose emptiness is good news are only asked whether Prometheus
+/// understands them; those that are empty are listed.
 pub async fn every_panel_has_data(cluster: &Cluster) {
     let mut open = Vec::new();
     for (place, expr, may_be_empty) in queries(cluster).await {
         let answer = cluster.series(&expr).await;
         if may_be_empty {
             assert!(answer.is_some(), "{place}: refused: {expr}");
+            if answer == Some(0) {
+                eprintln!("empty, which is good news: {place}");
+            }
         } else {
             open.push(Open { place, expr });
         }
@@ -68,7 +79,13 @@ async fn eventually_or<F: Future<Output = Option<()>>>(what: &str, ask: impl Fn(
 
 async fn queries(cluster: &Cluster) -> Vec<(String, String, bool)> {
     let mut stack = cluster.stack().await;
-    stack.spec.dashboards = None;
+    stack.spec.dashboards = Some(DashboardsSpec {
+        shipped: Some(ShippedSpec {
+            extra: vec![Extra::Traefik, Extra::Application],
+            ..ShippedSpec::default()
+        }),
+        ..DashboardsSpec::default()
+    });
     let resolution = resolve::resolve(&stack, &inputs()).unwrap();
     let model = resolution.stack;
     let mut queries = Vec::new();
@@ -79,10 +96,7 @@ async fn queries(cluster: &Cluster) -> Vec<(String, String, bool)> {
                 .iter()
                 .filter(|it| it.source == Source::Prometheus);
             for target in asked {
-                let mut expr = target
-                    .expr
-                    .replace("$__rate_interval", "1m")
-                    .replace("$__range", "5m");
+                let mut expr = with_times(&target.expr);
                 for variable in &dashboard.variables {
                     expr = expr.replace(&format!("${}", variable.name()), ".+");
                 }
@@ -91,7 +105,15 @@ async fn queries(cluster: &Cluster) -> Vec<(String, String, bool)> {
             }
         }
     }
+    let of_sample = steps_sample::dashboard_queries().into_iter();
+    queries.extend(of_sample.map(|(place, expr)| (place, with_times(&expr), false)));
     queries
+}
+
+/// In place of Grafana's variables the times that a stack of some minutes has data for.
+fn with_times(expr: &str) -> String {
+    expr.replace("$__rate_interval", "1m")
+        .replace("$__range", "5m")
 }
 
 fn inputs() -> Inputs {

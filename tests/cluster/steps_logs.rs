@@ -20,10 +20,11 @@ const TALK: &str = "masthead-talk";
 const LINES: u64 = 80_000;
 
 pub async fn every_line_of_a_pod_that_the_kubelet_rotates_is_shipped(cluster: &Cluster) {
+    let before = cluster.stack().await.spec;
     let loki = Loki::listen("0.0.0.0:0", Limits::generous(), false).unwrap();
     let host = std::env::var("MASTHEAD_TEST_HOST").expect("hack/cluster-test names it");
     let url = format!("http://{host}:{}", loki.address.port());
-    let logs = json!({"logs": {"enabled": null, "external": {"url": url}}});
+    let logs = json!({"logs": {"external": {"url": url}}});
     cluster.patch_stack(logs).await;
     let external = |stack: &_| is_ready(stack) && condition(stack, "LogsReady").1 == "External";
     cluster.until("logs go elsewhere", external).await;
@@ -33,8 +34,10 @@ pub async fn every_line_of_a_pod_that_the_kubelet_rotates_is_shipped(cluster: &C
     })
     .await;
 
+    the_samples_lines_come(&loki).await;
+
     // Another configuration is taken over by the agent that runs.
-    let before = cluster.pods().await;
+    let pods = cluster.pods().await;
     let labels = json!({"agent": {"logs": {"labels": {"cluster": "tested"}}}});
     cluster.patch_stack(labels).await;
     eventually("every line comes", || async {
@@ -47,7 +50,7 @@ pub async fn every_line_of_a_pod_that_the_kubelet_rotates_is_shipped(cluster: &C
     );
     assert_eq!(
         cluster.pods().await,
-        before,
+        pods,
         "a change of what is shipped restarts no pod"
     );
     eventually("the new label comes", || async {
@@ -64,9 +67,27 @@ pub async fn every_line_of_a_pod_that_the_kubelet_rotates_is_shipped(cluster: &C
         .delete(TALK, &DeleteParams::default())
         .await
         .unwrap();
-    let back = json!({"logs": {"enabled": false, "external": null}, "agent": {"logs": null}});
+    let back = json!({"logs": before.logs, "agent": {"logs": null}});
     cluster.patch_stack(back).await;
-    cluster.until("ready without logs", is_ready).await;
+    cluster
+        .until("ready with the logs where they went before", is_ready)
+        .await;
+}
+
+/// Of each part of the sample application; PostgreSQL has nothing to say while all is well.
+async fn the_samples_lines_come(loki: &Loki) {
+    let stream = |labels: &String, app: &str| {
+        labels.contains(r#"namespace="shop""#) && labels.contains(&format!(r#"app="{app}""#))
+    };
+    for app in ["traefik", "bot", "web"] {
+        eventually(&format!("lines of {app}"), || async {
+            let comes = loki.ledger("", |ledger| {
+                ledger.streams.keys().any(|labels| stream(labels, app))
+            });
+            comes.then_some(())
+        })
+        .await;
+    }
 }
 
 fn count(loki: &Loki) -> u64 {

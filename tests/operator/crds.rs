@@ -73,7 +73,16 @@ async fn the_crds_are_taken_without_a_word(server: &Server) {
 
 async fn every_sample_is_taken_without_a_word(server: &Server) {
     let mut taken = 0;
-    for sample in ["alertrule", "full", "kind", "minimal", "single-node"] {
+    let samples = [
+        "alertrule",
+        "app/alertrules",
+        "app/alertrules-logs",
+        "full",
+        "kind",
+        "minimal",
+        "single-node",
+    ];
+    for sample in samples {
         for object in documents(&format!("manifests/samples/{sample}.yaml")) {
             if object["apiVersion"] != "masthead.dev/v1alpha1" {
                 continue;
@@ -82,7 +91,7 @@ async fn every_sample_is_taken_without_a_word(server: &Server) {
             taken += 1;
         }
     }
-    assert_eq!(taken, 5);
+    assert_eq!(taken, 9);
 }
 
 fn stack(name: &str, spec: &Value) -> Value {
