@@ -1,4 +1,4 @@
-//! When Prometheus refuses rules that the checks have taken.
+//! When Prometheus refuses rules, or jobs of others, that the checks have taken.
 //!
 //! It refuses all of them over one, and keeps what it had. So the files that differ from what it
 //! has are left out at once, and put back by halves: a half that is refused is halved again, until
@@ -10,14 +10,26 @@ use std::{
 };
 
 use super::backend::rules::Groups;
-use crate::resolve::{model::RuleFiles, rules::Barred};
+use crate::resolve::{
+    model::{RuleFiles, jobs::Job},
+    rules::Barred,
+};
 
-/// A file and the mark of its content.
+/// A file, or a job, and the mark of its content. A job's name has slashes, a file's has none.
 type Suspect = (String, u64);
+/// Files and jobs with the marks of their contents.
+type Marks = BTreeMap<String, u64>;
 
 /// What is left out of each stack, by its uid. Clones share it.
 #[derive(Clone, Debug, Default)]
-pub struct Quarantine(Arc<Mutex<HashMap<String, Case>>>);
+pub struct Quarantine(Arc<Mutex<State>>);
+
+#[derive(Debug, Default)]
+struct State {
+    cases: HashMap<String, Case>,
+    /// The jobs of others that each stack's Prometheus was last seen to take.
+    taken: HashMap<String, Marks>,
+}
 
 #[derive(Debug, Default)]
 struct Case {
@@ -34,8 +46,10 @@ struct Case {
 /// What came of the last delivery.
 #[derive(Debug)]
 pub struct Report<'a> {
-    /// The files that were delivered.
+    /// The rule files that were delivered.
     pub wanted: &'a RuleFiles,
+    /// The jobs of others that were delivered.
+    pub jobs: &'a [Job],
     /// What Prometheus lists; none when that is not known.
     pub listed: Option<&'a Groups>,
     /// Its words, if it refused its files.
@@ -44,18 +58,33 @@ pub struct Report<'a> {
     pub loaded: bool,
 }
 
+impl Report<'_> {
+    /// The marks of the jobs.
+    fn jobs(&self) -> Marks {
+        let jobs = self.jobs.iter();
+        jobs.map(|job| (job.name.clone(), job.mark)).collect()
+    }
+
+    /// The marks of all that was delivered.
+    fn all(&self) -> Marks {
+        let files = self.wanted.iter();
+        let files = files.map(|(file, placed)| (file.clone(), placed.file.mark));
+        files.chain(self.jobs()).collect()
+    }
+}
+
 impl Quarantine {
     /// What must be left out of a stack's files.
     #[must_use]
     pub fn barred(&self, stack: &str) -> BTreeMap<String, Barred> {
-        let cases = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let Some(case) = cases.get(stack) else {
+        let state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(case) = state.cases.get(stack) else {
             return BTreeMap::new();
         };
         let mut barred = case.culprits.clone();
         for (file, mark) in case.waiting.iter().flatten() {
             let reason = format!(
-                "left out for now: one of the rules that changed last is refused ({}), and which one is being found out",
+                "left out for now: one of the rules or scrape jobs that changed last is refused ({}), and which one is being found out",
                 case.words
             );
             barred.insert(
@@ -71,18 +100,23 @@ impl Quarantine {
 
     /// Learns from a delivery. True when another one should follow at once.
     pub fn learn(&self, stack: &str, report: &Report<'_>) -> bool {
-        let mut cases = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let State { cases, taken } = &mut *state;
         match report.refused {
             Some(words) => {
                 let Some(listed) = report.listed else {
                     return false;
                 };
-                cases
-                    .entry(stack.to_owned())
-                    .or_default()
-                    .refused(report.wanted, listed, words)
+                let groups = listed.iter();
+                let mut loaded: Marks = groups
+                    .map(|(file, group)| (file.clone(), group.mark))
+                    .collect();
+                loaded.extend(taken.get(stack).cloned().unwrap_or_default());
+                let case = cases.entry(stack.to_owned()).or_default();
+                case.refused(report.all(), &loaded, words)
             }
             None if report.loaded => {
+                taken.insert(stack.to_owned(), report.jobs());
                 let again = cases.get_mut(stack).is_some_and(Case::loaded);
                 if cases.get(stack).is_some_and(Case::is_closed) {
                     cases.remove(stack);
@@ -95,19 +129,19 @@ impl Quarantine {
 
     /// Forgets a stack that is gone.
     pub fn forget(&self, stack: &str) {
-        let mut cases = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        cases.remove(stack);
+        let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        state.cases.remove(stack);
+        state.taken.remove(stack);
     }
 }
 
 impl Case {
-    /// Prometheus has refused the wanted files and goes on with those it lists.
-    fn refused(&mut self, wanted: &RuleFiles, listed: &Groups, words: &str) -> bool {
+    /// Prometheus has refused what was wanted and goes on with what it has.
+    fn refused(&mut self, wanted: Marks, loaded: &Marks, words: &str) -> bool {
         words.clone_into(&mut self.words);
         let suspects: Vec<Suspect> = wanted
-            .iter()
-            .map(|(file, placed)| (file.clone(), placed.file.mark))
-            .filter(|(file, mark)| listed.get(file).map(|group| group.mark) != Some(*mark))
+            .into_iter()
+            .filter(|(name, mark)| loaded.get(name) != Some(mark))
             .filter(|suspect| !self.innocent.contains(suspect))
             .collect();
         match suspects.len() {
@@ -217,6 +251,7 @@ mod tests {
                 }
                 let report = Report {
                     wanted: &wanted,
+                    jobs: &[],
                     listed: Some(&self.groups),
                     refused: refuses.then_some("no"),
                     loaded: !refuses,
@@ -271,6 +306,7 @@ mod tests {
         let refuse = |wanted: &RuleFiles, listed: &Groups| {
             let report = Report {
                 wanted,
+                jobs: &[],
                 listed: Some(listed),
                 refused: Some("no"),
                 loaded: false,
@@ -285,5 +321,45 @@ mod tests {
             !refuse(&all, &Groups::new()),
             "and they are not accused again"
         );
+    }
+
+    #[test]
+    fn a_job_that_is_refused_is_left_out_and_the_rules_stay() {
+        let quarantine = Quarantine::default();
+        let rules = files(&names(3), 7);
+        let job = |name: &str, mark| Job {
+            mark,
+            ..Job::named(name)
+        };
+        let good = [
+            job("serviceMonitor/a/a/0", 1),
+            job("serviceMonitor/a/b/0", 1),
+        ];
+        let changed = [good[0].clone(), job("serviceMonitor/a/b/0", 2)];
+        let listed: Groups = names(3)
+            .into_iter()
+            .map(|name| {
+                let group = Group {
+                    mark: 7,
+                    ..Group::default()
+                };
+                (name, group)
+            })
+            .collect();
+        let learn = |jobs: &[Job], refused| {
+            let report = Report {
+                wanted: &rules,
+                jobs,
+                listed: Some(&listed),
+                refused,
+                loaded: refused.is_none(),
+            };
+            quarantine.learn("s", &report)
+        };
+        learn(&good, None);
+        assert!(learn(&changed, Some("no")));
+        let barred = quarantine.barred("s");
+        assert_eq!(barred.keys().collect::<Vec<_>>(), ["serviceMonitor/a/b/0"]);
+        assert_eq!(barred["serviceMonitor/a/b/0"].mark, 2);
     }
 }

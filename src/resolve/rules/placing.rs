@@ -98,6 +98,7 @@ fn verdict(rule: &Judged) -> RuleVerdict {
         mark: None,
         problems: rule.problems.clone(),
         refused: false,
+        origin: rule.origin.clone(),
     }
 }
 
@@ -125,7 +126,7 @@ impl Shelves {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use super::{super::Origin, *};
 
     fn rule(name: &str, bytes: usize) -> Arc<Judged> {
         let file = RuleFile {
@@ -143,6 +144,7 @@ mod tests {
             file_name: format!("{name}.yaml"),
             file: Some(Arc::new(file)),
             problems: Vec::new(),
+            origin: Origin::AlertRule,
         })
     }
 

@@ -2,6 +2,7 @@ use super::*;
 use crate::{
     api::{rule::Engine, status::AlertState},
     controller::conditions::find,
+    resolve::rules::Origin,
 };
 
 const MAIN: &str = "monitoring/main";
@@ -22,6 +23,7 @@ fn verdict(problems: Vec<Problem>) -> RuleVerdict {
         mark: problems.is_empty().then_some(1),
         problems,
         refused: false,
+        origin: Origin::AlertRule,
     }
 }
 
@@ -295,6 +297,7 @@ fn the_first_words_of_an_error_stay_while_it_lasts() {
 fn a_rule_that_prometheus_refuses_has_its_words() {
     let refused = RuleVerdict {
         refused: true,
+        origin: Origin::AlertRule,
         ..verdict(vec![Problem::new("spec.rules", "refused: no")])
     };
     let status = judged(None, MAIN, &refused, Some(false), 1);
