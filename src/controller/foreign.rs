@@ -252,10 +252,11 @@ impl Follower {
                 };
                 match event {
                     Ok(event) => self.heard(kind, &resource, event, &synced),
-                    Err(error) => match self.failed(kind, &error, &synced) {
-                        Some(pause) => break pause,
-                        None => {}
-                    },
+                    Err(error) => {
+                        if let Some(pause) = self.failed(kind, &error, &synced) {
+                            break pause;
+                        }
+                    }
                 }
             };
             tokio::time::sleep(pause).await;

@@ -392,9 +392,11 @@ pub fn report(inputs: &Inputs, taken: Taken, verdicts: &[RuleVerdict]) -> Report
         if verdict.file.is_some() {
             used.insert(object.key());
         }
-        let located = |problem: &Problem| match problem.field.starts_with(field.as_str()) {
-            true => problem.clone(),
-            false => Problem::new(field, &problem.message),
+        let located = |problem: &Problem| {
+            if problem.field.starts_with(field.as_str()) {
+                return problem.clone();
+            }
+            Problem::new(field, &problem.message)
         };
         let problems = verdict.problems.iter().map(located);
         notes.extend(problems.map(|problem| Note::left_out(object, problem)));

@@ -117,15 +117,10 @@ fn is_label_or_template(name: &str) -> bool {
     while let Some((before, after)) = rest.split_once('$') {
         plain.push_str(before);
         plain.push('_');
-        let (inside, next) = match after.strip_prefix('{') {
-            Some(braced) => match braced.split_once('}') {
-                Some(parts) => parts,
-                None => return false,
-            },
-            None => {
-                let end = after.bytes().take_while(|byte| is_word(*byte)).count();
-                after.split_at(end)
-            }
+        let word = after.bytes().take_while(|byte| is_word(*byte)).count();
+        let braced = after.strip_prefix('{').map(|inside| inside.split_once('}'));
+        let Some((inside, next)) = braced.unwrap_or_else(|| Some(after.split_at(word))) else {
+            return false;
         };
         if inside.is_empty() || !inside.bytes().all(is_word) {
             return false;
