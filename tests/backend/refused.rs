@@ -53,6 +53,7 @@ async fn a_rule_that_prometheus_refuses_is_found_and_all_others_load() {
         let state = running.apply(&stack).await;
         let report = Report {
             wanted: &stack.prometheus.as_ref().unwrap().rule_files,
+            jobs: &[],
             listed: state.rules.as_ref().map(|listing| &listing.groups),
             refused: state.message.as_deref().filter(|_| state.refused),
             loaded: state.loaded,
