@@ -22,6 +22,8 @@ mod ingress;
 mod objects;
 #[path = "render/pods.rs"]
 mod pods;
+#[path = "render/prometheus_operator.rs"]
+mod prometheus_operator;
 #[path = "render/template.rs"]
 mod template;
 #[path = "render/tool.rs"]

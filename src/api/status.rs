@@ -35,6 +35,9 @@ pub struct StackStatus {
     /// The AlertRules this stack takes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rules: Option<RuleCounts>,
+    /// What the stack takes of prometheus-operator's kinds, where they are installed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub prometheus_operator: Option<ForeignCounts>,
     /// Parts of the specification that were left out, and why.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 64))]
@@ -116,6 +119,34 @@ pub struct RuleCounts {
     /// Alerts that fire.
     #[serde(default)]
     pub firing: i32,
+}
+
+/// What a stack takes of prometheus-operator's kinds.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+#[schemars(inline)]
+pub struct ForeignCounts {
+    /// Objects that the stack selects.
+    pub selected: i32,
+    /// Objects of which nothing could be used.
+    pub refused: i32,
+    /// What is not as its author wrote it: parts that were left out or ignored.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 32))]
+    pub notes: Vec<ForeignNote>,
+}
+
+/// What a stack does not do with an object as its author wrote it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+#[schemars(inline)]
+pub struct ForeignNote {
+    /// The object: kind namespace/name.
+    pub object: String,
+    /// Whether this part is left out; else only the field is ignored.
+    pub left_out: bool,
+    /// The field, why, and what to do.
+    pub message: String,
 }
 
 /// A part of the specification that was left out.

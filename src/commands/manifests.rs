@@ -21,6 +21,7 @@ use crate::{
         DASHBOARD_LABELS, Inputs,
         model::{Operator, SecretValue, Server},
         problem::Problem,
+        prometheus_operator,
         rules::{Reach, judge},
     },
 };
@@ -302,6 +303,7 @@ impl Manifests {
                 .map(|rule| Arc::new(judge(&rule.object)))
                 .collect(),
             barred: BTreeMap::new(),
+            prometheus_operator: prometheus_operator::objects::Inputs::default(),
             namespaces: None,
         }
     }

@@ -6,16 +6,18 @@ use tokio::sync::Semaphore;
 use super::{
     apply::Applier,
     backend::Backends,
-    dashboards::{Dashboards, Told},
+    dashboards::Dashboards,
     deliver::Deliverer,
     discovery::Discovery,
     events::Events,
+    foreign::Foreigners,
     judged::Judgements,
     memory::Memory,
     metrics::Metrics,
     pace::Pace,
     publish::{Living, Publisher},
     quarantine::Quarantine,
+    told::Told,
     unclaimed::Reaches,
 };
 use crate::{
@@ -56,6 +58,8 @@ pub struct Context {
     pub publisher: Publisher,
     /// Which dashboards were told to be left out.
     pub told: Told,
+    /// The same of objects of prometheus-operator's kinds.
+    pub told_foreign: Told,
     /// The operator's own metrics.
     pub metrics: Metrics,
     /// When to come back.
@@ -88,6 +92,7 @@ impl Context {
             quarantine: Quarantine::default(),
             publisher: Publisher::new(client.clone(), events, metrics.clone()),
             told: Told::default(),
+            told_foreign: Told::default(),
             pace: Pace::default(),
             slots: Semaphore::new(CONCURRENT),
             client,
@@ -102,6 +107,7 @@ impl Context {
         self.memory.forget(uid);
         self.pace.forget(uid);
         self.told.forget(uid);
+        self.told_foreign.forget(uid);
         self.backends.refusals.forget(uid);
         self.deliverer.forget(uid);
         self.quarantine.forget(uid);
@@ -118,6 +124,8 @@ pub struct Scope {
     pub rules: Store<Rule>,
     /// The dashboards of users in this scope.
     pub dashboards: Dashboards,
+    /// The objects of prometheus-operator's kinds in this scope.
+    pub foreigners: Foreigners,
     /// Whose rules each stack takes, as it was at its last look.
     pub reaches: Reaches,
 }

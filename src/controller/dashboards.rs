@@ -1,9 +1,6 @@
-//! Users' dashboards: `ConfigMaps` by their labels, and Events on those that cannot be taken.
+//! Users' dashboards: `ConfigMaps` by their labels.
 
-use std::{
-    collections::{BTreeSet, HashMap},
-    sync::{Arc, Mutex, PoisonError},
-};
+use std::sync::Arc;
 
 use futures::StreamExt;
 use k8s_openapi::api::core::v1::ConfigMap;
@@ -22,11 +19,9 @@ use tokio::{
 
 use super::{
     context::{Context, Guarded},
-    publish::Publisher,
-    status::Transition,
     watch::Wake,
 };
-use crate::resolve::{DASHBOARD_LABELS, RefusedDashboard};
+use crate::resolve::DASHBOARD_LABELS;
 
 /// The labelled `ConfigMaps` of one scope. No other `ConfigMap` is read.
 #[derive(Clone, Default)]
@@ -108,76 +103,4 @@ fn looks_elsewhere(stack: &Guarded) -> bool {
     let stack = stack.0.as_ref().ok();
     let dashboards = stack.and_then(|stack| stack.spec.dashboards.as_ref());
     dashboards.is_some_and(|dashboards| dashboards.namespaces.is_some())
-}
-
-/// What was told of dashboards that were left out, so that each is told once. Clones share it.
-#[derive(Clone, Debug, Default)]
-pub struct Told(Arc<Mutex<HashMap<String, BTreeSet<String>>>>);
-
-impl Told {
-    /// Writes an Event on each `ConfigMap` with a dashboard that a stack left out, unless it was
-    /// told already.
-    pub async fn tell(&self, publisher: &Publisher, stack_uid: &str, refused: &[RefusedDashboard]) {
-        for one in self.news(stack_uid, refused) {
-            let problem = one.problem();
-            let transition = Transition {
-                type_: "Dashboard".into(),
-                reason: "DashboardRefused".into(),
-                message: problem.to_string(),
-                warning: true,
-            };
-            publisher.events_about(&one.config_map, &[transition]).await;
-        }
-    }
-
-    /// Those that were not told, which are remembered; what is no longer refused is forgotten.
-    fn news<'a>(
-        &self,
-        stack_uid: &str,
-        refused: &'a [RefusedDashboard],
-    ) -> Vec<&'a RefusedDashboard> {
-        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let before = all.remove(stack_uid).unwrap_or_default();
-        if refused.is_empty() {
-            return Vec::new();
-        }
-        let now: BTreeSet<String> = refused
-            .iter()
-            .map(|one| one.problem().to_string())
-            .collect();
-        let news = refused
-            .iter()
-            .filter(|one| !before.contains(&one.problem().to_string()))
-            .collect();
-        all.insert(stack_uid.to_owned(), now);
-        news
-    }
-
-    /// Forgets a stack that is gone.
-    pub fn forget(&self, stack_uid: &str) {
-        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        all.remove(stack_uid);
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn each_dashboard_is_told_once_and_again_after_it_was_good() {
-        let told = Told::default();
-        let bad = [RefusedDashboard {
-            config_map: k8s_openapi::api::core::v1::ObjectReference::default(),
-            key: "x.json".into(),
-            message: "is not JSON".into(),
-        }];
-        assert_eq!(told.news("s", &bad).len(), 1);
-        assert_eq!(told.news("s", &bad).len(), 0);
-        assert_eq!(told.news("other", &bad).len(), 1);
-        assert_eq!(told.news("s", &[]).len(), 0);
-        assert_eq!(told.news("s", &bad).len(), 1);
-        told.forget("s");
-        assert_eq!(told.news("s", &bad).len(), 1);
-    }
 }

@@ -1,5 +1,7 @@
 //! Fetching everything a stack refers to.
 
+mod foreign;
+
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
     sync::Arc,
@@ -10,14 +12,17 @@ use k8s_openapi::api::core::v1::{ConfigMap, Namespace, Secret};
 use kube::{Api, Client, api::ApiResource, runtime::reflector::Store};
 
 use super::{
-    conditions::reason, context::Rule, discovery::Discovery, error::Error, judged::Judgements, live,
+    conditions::reason, context::Rule, discovery::Discovery, error::Error, foreign::Snapshot,
+    judged::Judgements, live,
 };
 use crate::{
     api::{component::Component, rule::AlertRule, stack::MonitoringStack},
     resolve::{
         Inputs,
         model::{Operator, SecretValue},
-        namespaces, references,
+        namespaces,
+        prometheus_operator::objects,
+        references,
         rules::{BARRED_FIELD, Bar, Barred, Judged, Reach},
     },
 };
@@ -35,9 +40,7 @@ pub async fn dereference(
     discovery: &Discovery,
     operator: &Operator,
     stack: &MonitoringStack,
-    rules: Vec<Arc<Judged>>,
-    barred: BTreeMap<String, Barred>,
-    dashboards: Vec<Arc<ConfigMap>>,
+    cached: Cached<'_>,
 ) -> Result<Inputs, Error> {
     let namespace = stack.metadata.namespace.as_deref();
     let namespace = namespace.ok_or(Error::Incomplete("a namespace"))?;
@@ -54,19 +57,39 @@ pub async fn dereference(
         .try_collect()
         .await?;
     let grafana = format!("{name}-{}", Component::Grafana.name());
-    Ok(Inputs {
+    let mut inputs = Inputs {
         operator: operator.clone(),
         server: discovery.server().await?,
         secrets,
         assume_secrets: false,
         grafana_admin: secret(&api, &format!("{grafana}-admin")).await?,
         grafana_applied: secret(&api, &format!("{grafana}-applied")).await?,
-        dashboards,
+        dashboards: cached.dashboards,
         fresh_password: fresh_password()?,
-        rules,
-        barred,
+        rules: cached.rules,
+        barred: cached.barred,
+        prometheus_operator: objects::Inputs::default(),
         namespaces: known_namespaces(client, operator, stack).await?,
-    })
+    };
+    let foreign = foreign::take(client, stack, &inputs, cached.foreign, cached.judgements).await?;
+    let groups = foreign.rules.iter().flat_map(|(_, judged)| &judged.groups);
+    inputs.rules.extend(groups.cloned());
+    inputs.prometheus_operator = foreign;
+    Ok(inputs)
+}
+
+/// What the watches know already.
+pub struct Cached<'a> {
+    /// What was found of the rules that the stack takes.
+    pub rules: Vec<Arc<Judged>>,
+    /// Rule files that an engine refuses.
+    pub barred: BTreeMap<String, Barred>,
+    /// The `ConfigMaps` that are labelled as dashboards.
+    pub dashboards: Vec<Arc<ConfigMap>>,
+    /// The objects of prometheus-operator's kinds.
+    pub foreign: Snapshot,
+    /// What was found of rules.
+    pub judgements: &'a Judgements,
 }
 
 /// The labels of every namespace, if a selector of the stack asks for them and the operator may

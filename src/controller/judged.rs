@@ -1,4 +1,4 @@
-//! What was found of each generation of each `AlertRule`: judged once, however often it is asked.
+//! What was found of each generation of each `AlertRule` and `PrometheusRule`: judged once, however often it is asked.
 
 use std::{
     collections::HashMap,
@@ -7,12 +7,20 @@ use std::{
 
 use crate::{
     api::rule::AlertRule,
-    resolve::rules::{Judged, judge},
+    resolve::{
+        prometheus_operator::{self, objects::Foreign, rules::JudgedObject},
+        rules::{Judged, judge},
+    },
 };
 
 /// The newest judgement of each rule, by its uid. Clones share it.
 #[derive(Clone, Debug, Default)]
-pub struct Judgements(Arc<Mutex<HashMap<String, Arc<Judged>>>>);
+pub struct Judgements {
+    rules: Known<Judged>,
+    foreign: Known<JudgedObject>,
+}
+
+type Known<T> = Arc<Mutex<HashMap<String, Arc<T>>>>;
 
 impl Judgements {
     /// The judgement of a rule as it is now.
@@ -21,7 +29,7 @@ impl Judgements {
         let Some(uid) = &rule.metadata.uid else {
             return Arc::new(judge(rule));
         };
-        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut known = self.rules.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(judged) = known.get(uid)
             && judged.generation == rule.metadata.generation
         {
@@ -32,10 +40,27 @@ impl Judgements {
         judged
     }
 
+    /// The judgement of a `PrometheusRule` as it is now.
+    #[must_use]
+    pub fn of_foreign(&self, object: &Arc<Foreign>) -> Arc<JudgedObject> {
+        let mut known = self.foreign.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(judged) = known.get(&object.uid)
+            && judged.generation == object.generation
+        {
+            return judged.clone();
+        }
+        let judged = Arc::new(prometheus_operator::rules::judge(object));
+        known.insert(object.uid.clone(), judged.clone());
+        judged
+    }
+
     /// Forgets a rule that is gone.
     pub fn forget(&self, uid: &str) {
-        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        known.remove(uid);
+        let mut rules = self.rules.lock().unwrap_or_else(PoisonError::into_inner);
+        rules.remove(uid);
+        drop(rules);
+        let mut foreign = self.foreign.lock().unwrap_or_else(PoisonError::into_inner);
+        foreign.remove(uid);
     }
 }
 
@@ -58,6 +83,6 @@ mod tests {
         assert!(Arc::ptr_eq(&first, &judgements.of(&rule(1))));
         assert!(!Arc::ptr_eq(&first, &judgements.of(&rule(2))));
         judgements.forget("u");
-        assert!(judgements.0.lock().unwrap().is_empty());
+        assert!(judgements.rules.lock().unwrap().is_empty());
     }
 }

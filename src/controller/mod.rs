@@ -17,6 +17,7 @@ pub mod discovery;
 pub mod drift;
 pub mod error;
 pub mod events;
+pub mod foreign;
 pub mod immutable;
 pub mod judged;
 pub mod lease;
@@ -33,6 +34,7 @@ pub mod reconcile;
 pub mod seen;
 pub mod status;
 pub mod sweep;
+pub mod told;
 pub mod unclaimed;
 pub mod volumes;
 pub mod watch;
@@ -226,6 +228,7 @@ impl Operator {
             living: Living(watched.stacks.clone()),
             rules: watched.rules,
             dashboards: watched.dashboards,
+            foreigners: watched.foreigners,
             reaches: watched.reaches,
         });
         let mut synced = watched.synced;

@@ -1,4 +1,4 @@
-//! When Prometheus refuses rules that the checks have taken.
+//! When Prometheus refuses rules, or jobs of others, that the checks have taken.
 //!
 //! It refuses all of them over one, and keeps what it had. So the files that differ from what it
 //! has are left out at once, and put back by halves: a half that is refused is halved again, until
@@ -19,18 +19,19 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::{backend::rules::Groups, deliver::crash::Crash};
 use crate::resolve::{
-    model::RuleFiles,
+    model::{RuleFiles, jobs::Job},
     rules::{Bar, Barred},
 };
 
 /// Said of what waits: it is tried within seconds, as soon as Prometheus runs.
-const WAITS: &str =
-    "left out for now: one of several rules is refused, and which one is being found out";
+const WAITS: &str = "left out for now: one of several rules or scrape jobs is refused, and which one is being found out";
 /// A container that was started sooner than this after a change may have started without it.
 const PROJECTION: SignedDuration = SignedDuration::from_secs(3);
 
-/// A file and the mark of its content.
+/// A file, or a job, and the mark of its content. A job's name has slashes, a file's has none.
 type Suspect = (String, u64);
+/// Files and jobs with the marks of their contents.
+type Marks = BTreeMap<String, u64>;
 
 /// What is left out of each stack, by its uid. Clones share it.
 #[derive(Clone, Debug, Default)]
@@ -44,6 +45,8 @@ struct Case {
     waiting: Vec<Vec<Suspect>>,
     /// Refused although they were left out: it was not them.
     innocent: Vec<Suspect>,
+    /// The jobs of others that Prometheus was last seen to take: it lists none.
+    taken: Marks,
     /// When something was left out last because a start had failed.
     since: Option<Timestamp>,
 }
@@ -51,8 +54,10 @@ struct Case {
 /// What came of the last delivery.
 #[derive(Debug)]
 pub struct Report<'a> {
-    /// The files that were delivered.
+    /// The rule files that were delivered.
     pub wanted: &'a RuleFiles,
+    /// The jobs of others that were delivered.
+    pub jobs: &'a [Job],
     /// What Prometheus lists; none when that is not known.
     pub listed: Option<&'a Groups>,
     /// Its words, if it refused its files.
@@ -63,6 +68,21 @@ pub struct Report<'a> {
     pub loaded: bool,
     /// The time.
     pub now: Timestamp,
+}
+
+impl Report<'_> {
+    /// The marks of the jobs.
+    fn jobs(&self) -> Marks {
+        let jobs = self.jobs.iter();
+        jobs.map(|job| (job.name.clone(), job.mark)).collect()
+    }
+
+    /// The marks of all that was delivered.
+    fn all(&self) -> Marks {
+        let files = self.wanted.iter();
+        let files = files.map(|(file, placed)| (file.clone(), placed.file.mark));
+        files.chain(self.jobs()).collect()
+    }
 }
 
 impl Quarantine {
@@ -86,10 +106,13 @@ impl Quarantine {
         match (report.refused, report.crash) {
             (Some(words), _) => {
                 let listed = report.listed;
-                listed.is_some_and(|listed| case.refused(report.wanted, listed, words))
+                listed.is_some_and(|listed| case.refused(report, listed, words))
             }
-            (None, _) if report.loaded => case.loaded(),
-            (None, Some(crash)) => case.crashed(report.wanted, crash, report.now),
+            (None, _) if report.loaded => {
+                case.taken = report.jobs();
+                case.loaded()
+            }
+            (None, Some(crash)) => case.crashed(report, crash),
             (None, None) => false,
         }
     }
@@ -141,10 +164,14 @@ impl Case {
         culprits.into_iter().chain(waiting).collect()
     }
 
-    /// Prometheus has refused the wanted files and goes on with those it lists.
-    fn refused(&mut self, wanted: &RuleFiles, listed: &Groups, words: &str) -> bool {
-        let mut suspects = self.suspects(wanted);
-        suspects.retain(|(file, mark)| listed.get(file).map(|group| group.mark) != Some(*mark));
+    /// Prometheus has refused what was wanted and goes on with what it has.
+    fn refused(&mut self, report: &Report<'_>, listed: &Groups, words: &str) -> bool {
+        let has = |name: &String| {
+            let group = listed.get(name).map(|group| group.mark);
+            group.or_else(|| self.taken.get(name).copied())
+        };
+        let mut suspects = self.suspects(report);
+        suspects.retain(|(name, mark)| has(name) != Some(*mark));
         match suspects.len() {
             // It refuses what it has no rule of: the fault is elsewhere, and nobody's who waits.
             0 => return self.acquit(),
@@ -164,32 +191,28 @@ impl Case {
 
     /// Prometheus has not come up with its files. Nothing is proven by that: what is left out is
     /// tried once it runs.
-    fn crashed(&mut self, wanted: &RuleFiles, crash: &Crash, now: Timestamp) -> bool {
+    fn crashed(&mut self, report: &Report<'_>, crash: &Crash) -> bool {
         let is_old = |since: Timestamp| crash.started.duration_since(since) < PROJECTION;
         if self.since.is_some_and(is_old) {
             return false;
         }
-        let marked = wanted.iter().map(|(file, placed)| (file, placed.file.mark));
-        let mut named = marked.filter(|(file, _)| crash.words.contains(file.as_str()));
-        if let Some((file, mark)) = named.next() {
-            self.waiting.insert(0, vec![(file.clone(), mark)]);
+        let suspects = self.suspects(report);
+        let named = suspects.iter().find(|(name, _)| crash.words.contains(name));
+        if let Some(named) = named {
+            self.waiting.insert(0, vec![named.clone()]);
+        } else if suspects.is_empty() {
+            return self.acquit();
         } else {
-            let suspects = self.suspects(wanted);
-            if suspects.is_empty() {
-                return self.acquit();
-            }
             self.hold_back(&suspects);
         }
-        self.since = Some(now);
+        self.since = Some(report.now);
         true
     }
 
-    /// The files that were delivered and may be at fault.
-    fn suspects(&self, wanted: &RuleFiles) -> Vec<Suspect> {
-        wanted
-            .iter()
-            .map(|(file, placed)| (file.clone(), placed.file.mark))
-            .filter(|suspect| !self.innocent.contains(suspect))
+    /// What was delivered and may be at fault.
+    fn suspects(&self, report: &Report<'_>) -> Vec<Suspect> {
+        let all = report.all().into_iter();
+        all.filter(|suspect| !self.innocent.contains(suspect))
             .collect()
     }
 
@@ -282,6 +305,7 @@ mod tests {
                 }
                 let report = Report {
                     wanted: &wanted,
+                    jobs: &[],
                     listed: Some(&self.groups),
                     refused: refuses.then_some("no"),
                     crash: None,
@@ -338,6 +362,7 @@ mod tests {
         let refuse = |wanted: &RuleFiles, listed: &Groups| {
             let report = Report {
                 wanted,
+                jobs: &[],
                 listed: Some(listed),
                 refused: Some("no"),
                 crash: None,
@@ -375,6 +400,7 @@ mod tests {
         wanted.retain(|name, _| !barred.contains_key(name));
         let report = Report {
             wanted: &wanted,
+            jobs: &[],
             listed: None,
             refused: None,
             crash: Some(crash),
@@ -449,5 +475,47 @@ mod tests {
         let barred = quarantine.barred("s", BTreeMap::new);
         assert_eq!(barred.keys().collect::<Vec<_>>(), ["f0001", "f0002"]);
         assert_eq!(prometheus.groups.len(), 3);
+    }
+
+    #[test]
+    fn a_job_that_is_refused_is_left_out_and_the_rules_stay() {
+        let quarantine = Quarantine::default();
+        let rules = files(&names(3), 7);
+        let job = |name: &str, mark| Job {
+            mark,
+            ..Job::named(name)
+        };
+        let good = [
+            job("serviceMonitor/a/a/0", 1),
+            job("serviceMonitor/a/b/0", 1),
+        ];
+        let changed = [good[0].clone(), job("serviceMonitor/a/b/0", 2)];
+        let listed: Groups = names(3)
+            .into_iter()
+            .map(|name| {
+                let group = Group {
+                    mark: 7,
+                    ..Group::default()
+                };
+                (name, group)
+            })
+            .collect();
+        let learn = |jobs: &[Job], refused| {
+            let report = Report {
+                wanted: &rules,
+                jobs,
+                listed: Some(&listed),
+                refused,
+                crash: None,
+                loaded: refused.is_none(),
+                now: Timestamp::UNIX_EPOCH,
+            };
+            quarantine.learn("s", &report)
+        };
+        learn(&good, None);
+        assert!(learn(&changed, Some("no")));
+        let barred = quarantine.barred("s", BTreeMap::new);
+        assert_eq!(barred.keys().collect::<Vec<_>>(), ["serviceMonitor/a/b/0"]);
+        assert_eq!(barred["serviceMonitor/a/b/0"].mark, 2);
     }
 }

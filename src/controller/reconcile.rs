@@ -15,7 +15,7 @@ use super::{
     apply::Applied,
     context::{Context, Guarded, Scope},
     deliver::ConfigState,
-    dereference::{self, Rules},
+    dereference::{self, Cached, Rules},
     error::Error,
     live, observe,
     pace::Outcome,
@@ -23,6 +23,7 @@ use super::{
     publish::{Publisher, Teller},
     quarantine::Report,
     status::{self, Listed},
+    told::Complaint,
     volumes,
 };
 use crate::{
@@ -33,7 +34,7 @@ use crate::{
         status::{AlertState, RuleHealth, StackStatus},
     },
     render::{self, objects::Object},
-    resolve::{self, Resolution, RuleVerdict, model::Stack, problem::Problem},
+    resolve::{self, Resolution, RuleVerdict, model::Stack, problem::Problem, rules::Origin},
 };
 
 /// A reconcile that takes longer hangs; the next one starts over.
@@ -90,14 +91,15 @@ async fn steps(stack: &Guarded, scope: &Scope) -> Result<Outcome, Error> {
     let mut rules = dereference::rules_of(&scope.rules, &reach, name, &context.judgements);
     let named = format!("{}/{name}", reach.namespace);
     scope.reaches.learn(&stack.metadata, reach);
-    let barred = context.quarantine.barred(uid, || rules.barred(&named));
-    let judged = std::mem::take(&mut rules.judged);
+    let cached = Cached {
+        barred: context.quarantine.barred(uid, || rules.barred(&named)),
+        rules: std::mem::take(&mut rules.judged),
+        dashboards: scope.dashboards.all(),
+        foreign: scope.foreigners.snapshot(),
+        judgements: &context.judgements,
+    };
     let discovery = &context.discovery;
-    let dashboards = scope.dashboards.all();
-    let inputs = dereference::dereference(
-        client, discovery, operator, &stack, judged, barred, dashboards,
-    )
-    .await?;
+    let inputs = dereference::dereference(client, discovery, operator, &stack, cached).await?;
 
     // 2. Make one valid model of it, or say why there is none.
     let old = stack.status.as_ref();
@@ -131,8 +133,7 @@ async fn steps(stack: &Guarded, scope: &Scope) -> Result<Outcome, Error> {
     let new = status::stack_status(old, generation, &resolution, &applied, &seen, &configs, now);
     context.publisher.stack(&stack.metadata, old, &new).await?;
     let uid = &resolution.stack.uid;
-    let refused = &resolution.refused_dashboards;
-    context.told.tell(&context.publisher, uid, refused).await;
+    complain(context, uid, &resolution).await;
     let told = tell_rules(scope, &resolution, &rules, &configs, now).await?;
     if again {
         return Ok(Outcome::Again);
@@ -142,6 +143,18 @@ async fn steps(stack: &Guarded, scope: &Scope) -> Result<Outcome, Error> {
         Outcome::Settled if told.moving => Outcome::Moving,
         outcome => outcome,
     })
+}
+
+/// Tells on other people's objects what the stack does not do with them.
+async fn complain(context: &Context, uid: &str, resolution: &Resolution) {
+    let refused = resolution.refused_dashboards.iter();
+    let dashboards: Vec<_> = refused.map(Complaint::dashboard).collect();
+    let publisher = &context.publisher;
+    context.told.tell(publisher, uid, &dashboards).await;
+    let stack = format!("{}/{}", resolution.stack.namespace, resolution.stack.name);
+    let notes = resolution.prometheus_operator.notes.iter();
+    let notes: Vec<_> = notes.map(|note| Complaint::note(&stack, note)).collect();
+    context.told_foreign.tell(publisher, uid, &notes).await;
 }
 
 /// Learns from a delivery which rules Prometheus refuses. True when the next one should follow.
@@ -157,6 +170,7 @@ fn learn(
     };
     let report = Report {
         wanted: &prometheus.rule_files,
+        jobs: &prometheus.jobs,
         listed: config.rules.as_ref().map(|listing| &listing.groups),
         refused: config.message.as_deref().filter(|_| config.refused),
         crash: config.crash.as_ref(),
@@ -300,6 +314,7 @@ async fn undecodable_rule(
         file: None,
         mark: None,
         bar: None,
+        origin: Origin::AlertRule,
         problems: vec![Problem::new(
             "spec",
             format!("cannot be read: {}", invalid.error),

@@ -5,6 +5,7 @@
 //! `problems`, while the rest goes on.
 
 mod component;
+mod foreign;
 mod rule;
 mod transition;
 
@@ -24,7 +25,7 @@ use crate::{
         component::Component,
         status::{ProblemStatus, RuleCounts, StackStatus, Summary, Targets, Unscraped},
     },
-    resolve::{Resolution, problem::Problem},
+    resolve::{Resolution, problem::Problem, rules::Origin},
 };
 
 pub use rule::{Listed, Subject, entries, rule_in_stack, rule_status};
@@ -84,6 +85,7 @@ pub fn stack_status(
         targets: observation.targets,
         unscraped: facts.unscraped(),
         rules: Some(facts.rule_counts()),
+        prometheus_operator: foreign::counts(&resolution.prometheus_operator),
         problems: problem_statuses(&facts.problems()),
         summary: Some(facts.summary()),
     }
@@ -256,7 +258,8 @@ impl Facts<'_> {
     }
 
     fn rule_counts(&self) -> RuleCounts {
-        let rules = &self.resolution.rules;
+        let rules = self.resolution.rules.iter();
+        let rules: Vec<_> = rules.filter(|it| it.origin == Origin::AlertRule).collect();
         let rejected = rules.iter().filter(|verdict| verdict.file.is_none());
         RuleCounts {
             selected: count(rules.len()),

@@ -29,6 +29,7 @@ use super::{
     context::{Context, Guarded, Rule},
     dashboards::Dashboards,
     error::Error,
+    foreign::Foreigners,
     live, owner,
     seen::{Change, Seen},
     unclaimed::{self, Reaches},
@@ -51,6 +52,8 @@ pub struct Watched {
     pub rules: Store<Rule>,
     /// The dashboards of users.
     pub dashboards: Dashboards,
+    /// The objects of prometheus-operator's kinds.
+    pub foreigners: Foreigners,
     /// Whose rules each stack takes.
     pub reaches: Reaches,
     /// The stacks that something woke.
@@ -66,13 +69,14 @@ pub struct Synced {
     stacks: Receiver<bool>,
     rules: Receiver<bool>,
     dashboards: [Receiver<bool>; 2],
+    foreigners: Receiver<bool>,
 }
 
 impl Synced {
     /// Waits until they have; false when their watches have ended.
     pub async fn wait(&mut self) -> bool {
         let yes = |synced: &bool| *synced;
-        let caches = [&mut self.stacks, &mut self.rules].into_iter();
+        let caches = [&mut self.stacks, &mut self.rules, &mut self.foreigners].into_iter();
         for cache in caches.chain(&mut self.dashboards) {
             if cache.wait_for(yes).await.is_err() {
                 return false;
@@ -96,10 +100,18 @@ pub async fn start(
     let (stacks_synced, rules_synced) = (Sender::new(false), Sender::new(false));
     let (dashboards, dashboards_synced) =
         Dashboards::watch(context, namespace, &stacks, &wake, tasks);
+    let (foreigners, foreigners_synced, stack_changed) = Foreigners::watch(
+        context,
+        namespace,
+        (&stacks, stacks_synced.subscribe()),
+        &wake,
+        tasks,
+    );
     let synced = Synced {
         stacks: stacks_synced.subscribe(),
         rules: rules_synced.subscribe(),
         dashboards: dashboards_synced,
+        foreigners: foreigners_synced,
     };
 
     let came_or_went = Arc::new(Notify::new());
@@ -117,6 +129,7 @@ pub async fn start(
         events,
         context.clone(),
         [gone.clone(), came_or_went.clone()],
+        stack_changed,
         wake.clone(),
         stacks_synced,
     ));
@@ -156,6 +169,7 @@ pub async fn start(
         stacks,
         rules,
         dashboards,
+        foreigners,
         reaches,
         queue,
         synced,
@@ -201,6 +215,7 @@ async fn stacks_changed(
     events: impl Stream<Item = watcher::Result<Event<Guarded>>> + Send,
     context: Arc<Context>,
     gone: [Arc<Notify>; 2],
+    stirred: Arc<Notify>,
     wake: Wake,
     synced: Sender<bool>,
 ) {
@@ -209,7 +224,11 @@ async fn stacks_changed(
     while let Some(event) = events.next().await {
         let Some(event) = logged(event) else { continue };
         let before = seen.count();
-        for change in seen.changes(&event) {
+        let changes = seen.changes(&event);
+        if !changes.is_empty() {
+            stirred.notify_one();
+        }
+        for change in changes {
             match change.gone {
                 Some(uid) => {
                     context.forget(&uid);

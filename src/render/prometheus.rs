@@ -113,7 +113,7 @@ fn access(stack: &Stack, prometheus: &model::Prometheus) -> Objects {
         let binding = access::cluster_role_binding(stack, COMPONENT, nodes, COMPONENT.name());
         objects.add(Stage::Access, &binding);
     }
-    match prometheus.discovery.as_ref().map(|it| &it.namespaces) {
+    match prometheus.discovery.as_ref().map(|it| &it.reach) {
         None => {}
         Some(Namespaces::All) => {
             let name = "prometheus-discovery";

@@ -5,6 +5,7 @@ use super::{
     model::{Discovery, Namespaces},
     namespaces,
     problem::Problem,
+    prometheus_operator,
 };
 use crate::api::{discovery::DiscoverySpec, stack::MonitoringStackSpec};
 
@@ -18,7 +19,9 @@ pub fn resolve(
 ) -> Option<Discovery> {
     let default = DiscoverySpec::default();
     let discovery = spec.discovery.as_ref().unwrap_or(&default);
-    if !discovery.annotations.unwrap_or(true) {
+    let annotations = discovery.annotations.unwrap_or(true);
+    let kinds = inputs.prometheus_operator.installed && prometheus_operator::is_wanted(spec);
+    if !annotations && !kinds {
         return None;
     }
     let field = "spec.discovery.namespaces";
@@ -28,5 +31,25 @@ pub fn resolve(
         problems.push(problem);
         Namespaces::These([namespace.to_owned()].into())
     });
-    Some(Discovery { namespaces })
+    let reach = if kinds {
+        // Whose objects are taken, those namespaces are read too.
+        let sources = prometheus_operator::sources(spec, namespace, inputs, problems);
+        union(namespaces.clone(), sources)
+    } else {
+        namespaces.clone()
+    };
+    Some(Discovery {
+        annotations: annotations.then_some(namespaces),
+        reach,
+    })
+}
+
+fn union(one: Namespaces, other: Namespaces) -> Namespaces {
+    match (one, other) {
+        (Namespaces::These(mut one), Namespaces::These(other)) => {
+            one.extend(other);
+            Namespaces::These(one)
+        }
+        _ => Namespaces::All,
+    }
 }

@@ -151,7 +151,8 @@ pub fn tls(
     }))
 }
 
-fn holds_certificate(pem: &[u8]) -> bool {
+/// Whether a text is PEM with a certificate that an authority could have.
+pub fn holds_certificate(pem: &[u8]) -> bool {
     use rustls_pki_types::{CertificateDer, pem::PemObject};
     CertificateDer::pem_slice_iter(pem)
         .filter_map(Result::ok)

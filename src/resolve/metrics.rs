@@ -8,6 +8,7 @@ use super::{
     discovery, duration,
     model::{Prometheus, RemoteWrite, RuleFiles},
     problem::Problem,
+    prometheus_operator::{self, Around, Taken},
     quantity,
     secrets::SecretFiles,
     workload::Common,
@@ -22,14 +23,14 @@ use crate::api::{
 /// Told apart by it, the replicas of a pair are one to who deduplicates.
 const REPLICA_LABEL: &str = "replica";
 
-/// The resolved Prometheus; problems of single remote writes and labels leave only those out.
+/// The resolved Prometheus, and what became of the objects of prometheus-operator's kinds; problems of single remote writes and labels leave only those out.
 pub fn resolve(
     spec: &MonitoringStackSpec,
     namespace: &str,
     inputs: &Inputs,
     rule_files: RuleFiles,
     problems: &mut Vec<Problem>,
-) -> Result<Prometheus, Problem> {
+) -> Result<(Prometheus, Taken), Problem> {
     let default = MetricsSpec::default();
     let metrics = spec.metrics.as_ref().unwrap_or(&default);
     let workload = Common {
@@ -47,22 +48,44 @@ pub fn resolve(
         .as_ref()
         .map_or("", |volume| volume.size.as_str());
     let mut files = SecretFiles::new(inputs);
-    Ok(Prometheus {
+    let scrape_interval = scrape_interval(metrics)?;
+    let discovery = discovery::resolve(spec, namespace, inputs, problems);
+    let mut taken = match &discovery {
+        None => Taken::default(),
+        Some(discovery) => {
+            let around = Around {
+                namespace,
+                interval: &scrape_interval,
+                reach: &discovery.reach,
+                nodes: inputs.operator.cluster_wide,
+            };
+            let objects = &inputs.prometheus_operator;
+            problems.extend(objects.unreadable.iter().cloned());
+            prometheus_operator::take(around, &objects.taken, &objects.contents, &inputs.barred)
+        }
+    };
+    let remote_write = remote_write(metrics, &mut files, problems);
+    let alertmanagers = external::resolve(spec, &mut files, problems);
+    let mut secrets = files.into_files();
+    secrets.append(&mut taken.secrets);
+    let prometheus = Prometheus {
         retention: duration_or(
             "spec.metrics.retention",
             metrics.retention.as_ref(),
             defaults::RETENTION,
         )?,
         retention_size: retention_size(metrics, volume)?,
-        scrape_interval: scrape_interval(metrics)?,
+        scrape_interval,
         external_labels: external_labels(metrics, problems),
-        remote_write: remote_write(metrics, &mut files, problems),
-        discovery: discovery::resolve(spec, namespace, inputs, problems),
-        alertmanagers: external::resolve(spec, &mut files, problems),
+        remote_write,
+        discovery,
+        jobs: std::mem::take(&mut taken.jobs),
+        alertmanagers,
         workload,
         rule_files,
-        secrets: files.into_files(),
-    })
+        secrets,
+    };
+    Ok((prometheus, taken))
 }
 
 /// A duration as given, or the default one.

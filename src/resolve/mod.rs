@@ -21,6 +21,7 @@ pub mod model;
 pub mod namespaces;
 pub mod postgres;
 pub mod problem;
+pub mod prometheus_operator;
 pub mod quantity;
 mod re2;
 pub mod rules;
@@ -61,6 +62,8 @@ pub struct Inputs {
     pub rules: Vec<Arc<Judged>>,
     /// Rule files that an engine was found to refuse, whatever the checks say.
     pub barred: BTreeMap<String, Barred>,
+    /// What there is of prometheus-operator's kinds.
+    pub prometheus_operator: prometheus_operator::objects::Inputs,
     /// The labels of every namespace; none when nobody can tell, or no selector asks.
     pub namespaces: Option<BTreeMap<String, BTreeMap<String, String>>>,
 }
@@ -74,11 +77,14 @@ pub struct Resolution {
     pub problems: Vec<Problem>,
     /// The dashboards of users that were left out; each is among the problems too.
     pub refused_dashboards: Vec<RefusedDashboard>,
-    /// One verdict for each `AlertRule` in the reach of a stack that evaluates rules.
+    /// What became of the objects of prometheus-operator's kinds.
+    pub prometheus_operator: prometheus_operator::Report,
+    /// One verdict for each `AlertRule` in the reach of a stack that evaluates rules, and for each
+    /// group of a `PrometheusRule`.
     pub rules: Vec<RuleVerdict>,
 }
 
-/// Whether a stack takes an `AlertRule`.
+/// Whether a stack takes rules.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RuleVerdict {
     /// Its namespace.
@@ -99,4 +105,6 @@ pub struct RuleVerdict {
     pub problems: Vec<Problem>,
     /// Why the engine is not given it although the checks take it.
     pub bar: Option<Bar>,
+    /// Who wrote it.
+    pub origin: rules::Origin,
 }

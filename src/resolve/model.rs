@@ -17,6 +17,7 @@ use crate::api::{
 
 mod alerting;
 mod dashboards;
+pub mod jobs;
 
 pub use alerting::{
     Alertmanager, Email, ExternalAlertmanager, HttpClient, Opsgenie, Receiver, ReceiverKind,
@@ -103,8 +104,10 @@ pub enum Namespaces {
 /// What Prometheus scrapes beside the stack itself.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Discovery {
-    /// Where.
-    pub namespaces: Namespaces,
+    /// Where annotations are looked for; none: nowhere.
+    pub annotations: Option<Namespaces>,
+    /// The namespaces that Prometheus may read.
+    pub reach: Namespaces,
 }
 
 /// A version, compared by its numbers.
@@ -178,6 +181,8 @@ pub struct Prometheus {
     pub remote_write: Vec<RemoteWrite>,
     /// What is scraped beside the stack itself.
     pub discovery: Option<Discovery>,
+    /// What objects of prometheus-operator's kinds ask for.
+    pub jobs: Vec<jobs::Job>,
     /// The rules it evaluates.
     pub rule_files: RuleFiles,
     /// Alertmanagers outside the stack; their secrets are files of this component.

@@ -12,6 +12,7 @@ pub fn are_asked_for(spec: &MonitoringStackSpec) -> bool {
     let dashboards = spec.dashboards.as_ref();
     let selectors = [
         discovery.and_then(|it| it.namespaces.as_ref()),
+        discovery.and_then(|it| it.prometheus_operator.as_ref()?.namespaces.as_ref()),
         dashboards.and_then(|it| it.namespaces.as_ref()),
     ];
     selectors

@@ -16,14 +16,19 @@ mod template;
 
 use std::{collections::BTreeSet, sync::Arc};
 
-use super::{model::RuleFile, problem::Problem};
+use super::{model::RuleFile, problem::Problem, prometheus_operator::objects::Foreign};
 use crate::api::{
     alerting::Severity,
     rule::{AlertRule, Engine},
 };
 use kube::ResourceExt;
 
-pub use document::{NAMESPACE_LABEL, text as rule_file};
+pub use document::{
+    ForeignGroup, NAMESPACE_LABEL, foreign as foreign_file, mark as content_number,
+    text as rule_file,
+};
+pub use entry::check as check_entry;
+pub use length::parse as zero_or_more_millis;
 pub use logql::{problem as logql_problem, words as logql_words};
 pub use placing::{BARRED_FIELD, Bar, Barred, Placing, SHARDS, place, place_own};
 pub use selection::{Reach, owner_uid};
@@ -51,6 +56,23 @@ pub struct Judged {
     pub file: Option<Arc<RuleFile>>,
     /// What is wrong with it.
     pub problems: Vec<Problem>,
+    /// Who wrote it.
+    pub origin: Origin,
+}
+
+/// The object that rules are from.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Origin {
+    /// An `AlertRule`.
+    #[default]
+    AlertRule,
+    /// One group of a `PrometheusRule`.
+    PrometheusRule {
+        /// The object.
+        object: Arc<Foreign>,
+        /// Where the group stands in it.
+        field: String,
+    },
 }
 
 /// Judges one `AlertRule`.
@@ -67,9 +89,14 @@ pub fn judge(rule: &AlertRule) -> Judged {
         generation: rule.metadata.generation,
         engine: rule.spec.engine,
         rules: names.collect(),
-        file_name: file_name(rule),
+        file_name: file_name(
+            &rule.namespace().unwrap_or_default(),
+            &rule.name_any(),
+            rule.metadata.uid.as_deref(),
+        ),
         file: problems.is_empty().then(|| Arc::new(document::file(rule))),
         problems,
+        origin: Origin::AlertRule,
     }
 }
 
@@ -107,11 +134,11 @@ pub fn problems(rule: &AlertRule) -> Vec<Problem> {
     found
 }
 
-/// A file name that no other `AlertRule` can have.
-fn file_name(rule: &AlertRule) -> String {
-    let namespace = rule.namespace().unwrap_or_default();
-    let name: String = rule.name_any().chars().take(NAME_IN_FILE).collect();
-    match rule.metadata.uid.as_deref() {
+/// A file name that no other object can have.
+#[must_use]
+pub fn file_name(namespace: &str, name: &str, uid: Option<&str>) -> String {
+    let name: String = name.chars().take(NAME_IN_FILE).collect();
+    match uid {
         Some(uid) => format!("{namespace}-{name}-{uid}.yaml"),
         None => format!("{namespace}-{name}.yaml"),
     }

@@ -6,7 +6,7 @@ use kube::ResourceExt;
 
 use super::{
     Inputs, Resolution, agent, alerting, dashboards, external_loki, logs, metrics, model::Stack,
-    problem::Problem, rules, secrets,
+    problem::Problem, prometheus_operator, rules, secrets,
 };
 use crate::api::{
     component::Component,
@@ -25,9 +25,13 @@ pub fn resolve(stack: &MonitoringStack, inputs: &Inputs) -> Result<Resolution, V
         problems: Vec::new(),
         held: BTreeSet::new(),
     };
-    let prometheus = parts.take(Component::Prometheus, spec, |problems| {
-        metrics::resolve(spec, &namespace, inputs, metrics_rules.files, problems)
-    });
+    let (prometheus, taken) = parts
+        .take(Component::Prometheus, spec, |problems| {
+            metrics::resolve(spec, &namespace, inputs, metrics_rules.files, problems)
+        })
+        .unzip();
+    let verdicts = &metrics_rules.verdicts;
+    let report = taken.map(|taken| prometheus_operator::report(inputs, taken, verdicts));
     parts.problems.extend(unselectable(spec, inputs));
     if alerting::external::is_used(spec) {
         let alerting = spec.alerting.iter();
@@ -81,6 +85,7 @@ pub fn resolve(stack: &MonitoringStack, inputs: &Inputs) -> Result<Resolution, V
             paused: spec.paused.unwrap_or(false),
         },
         problems: parts.problems,
+        prometheus_operator: report.unwrap_or_default(),
         refused_dashboards: refused_dashboards.unwrap_or_default(),
         // Without its engine nobody evaluates a rule: the stack takes none.
         rules: [

@@ -8,7 +8,7 @@ use masthead::{
     api::{component::Component, stack::MonitoringStack},
     controller::backend::Backends,
     render::render,
-    resolve::{Inputs, model::Stack, problem::Problem, resolve},
+    resolve::{Inputs, model::Stack, problem::Problem, prometheus_operator::objects, resolve},
 };
 use serde_json::Value;
 use tempfile::TempDir;
@@ -43,6 +43,7 @@ fn resolved(alerting: &str, secrets: &[(&str, &str)]) -> (Stack, Vec<Problem>) {
         fresh_password: fixture::secret("fresh"),
         rules: Vec::new(),
         barred: BTreeMap::new(),
+        prometheus_operator: objects::Inputs::default(),
         namespaces: None,
     };
     let found = resolve(&stack, &inputs).unwrap();

@@ -40,6 +40,7 @@ fn without_the_barred(all: &Stack, quarantine: &Quarantine) -> Stack {
 fn learn(quarantine: &Quarantine, stack: &Stack, state: &ConfigState) -> bool {
     let report = Report {
         wanted: &stack.prometheus.as_ref().unwrap().rule_files,
+        jobs: &[],
         listed: state.rules.as_ref().map(|listing| &listing.groups),
         refused: state.message.as_deref().filter(|_| state.refused),
         crash: state.crash.as_ref(),

@@ -139,6 +139,7 @@ fn inputs() -> Inputs {
         fresh_password: SecretValue(b"unused".to_vec()),
         rules: Vec::new(),
         barred: BTreeMap::new(),
+        prometheus_operator: resolve::prometheus_operator::objects::Inputs::default(),
         namespaces: None,
     }
 }

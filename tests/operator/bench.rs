@@ -19,7 +19,9 @@ use masthead::{
         apply::Applied,
         context::{Context, Guarded, Rule, Scope},
         dashboards::Dashboards,
-        dereference, live,
+        dereference::{self, Cached},
+        foreign::{Foreigners, Snapshot},
+        live,
         metrics::Metrics,
         publish::Living,
         reconcile,
@@ -80,9 +82,13 @@ impl Bench {
             discovery,
             &context.operator,
             stack,
-            vec![],
-            BTreeMap::new(),
-            vec![],
+            Cached {
+                rules: vec![],
+                barred: BTreeMap::new(),
+                dashboards: vec![],
+                foreign: Snapshot::default(),
+                judgements: &context.judgements,
+            },
         )
         .await;
         let resolution = resolve::resolve(stack, &inputs.unwrap()).unwrap();
@@ -154,6 +160,7 @@ pub async fn reconcile_among(
         living: Living(stacks),
         rules,
         dashboards: Dashboards::default(),
+        foreigners: Foreigners::default(),
         reaches: Reaches::new(Arc::default()),
     });
     let started = std::time::Instant::now();

@@ -13,6 +13,7 @@ mod bench;
 mod crd_server;
 mod crds;
 mod dashboards;
+mod foreign;
 mod kill;
 mod lease;
 mod objects;
@@ -22,6 +23,9 @@ mod rights;
 mod rules;
 mod selection;
 mod status;
+mod targets;
+#[path = "../render/tool.rs"]
+mod tool;
 mod volumes;
 mod whole;
 

@@ -24,7 +24,7 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     apiserver::{ApiServer, OPERATOR, TENANT, eventually},
     bench::{Bench, args},
-    dashboards, rights, rules, selection,
+    dashboards, foreign, rights, rules, selection,
 };
 
 /// Where the chart installs the operator.
@@ -76,6 +76,7 @@ pub async fn a_stack_runs_its_course(bench: &Bench) {
     selection::default_rules_are_made_put_back_and_taken_away(bench, NAMESPACE).await;
     rules::two_stacks_say_each_its_own_on_one_rule(bench, NAMESPACE).await;
     dashboards::users_dashboards_are_taken_and_bad_ones_are_named(bench, NAMESPACE).await;
+    foreign::the_kinds_are_followed_while_they_are_installed(bench, NAMESPACE).await;
     a_stack_may_read_the_namespaces_that_it_scrapes(bench).await;
     a_stack_that_cannot_be_read_does_not_disturb_the_others(bench).await;
     a_stack_that_goes_leaves_nothing_behind_in_the_cluster(bench).await;

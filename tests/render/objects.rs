@@ -302,7 +302,10 @@ fn cluster_wide_rights_are_bound_only_where_the_operator_may() {
 fn prometheus_may_read_the_namespaces_that_are_scraped_and_no_other() {
     let bound = |namespaces| {
         let mut stack = stack::minimal();
-        stack.prometheus.as_mut().unwrap().discovery = Some(Discovery { namespaces });
+        stack.prometheus.as_mut().unwrap().discovery = Some(Discovery {
+            annotations: None,
+            reach: namespaces,
+        });
         let objects = view::objects(&stack).into_iter();
         let bindings =
             objects.filter(|object| object.body["roleRef"]["name"] == "masthead-prometheus");

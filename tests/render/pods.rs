@@ -11,16 +11,16 @@ use masthead::{api::component::Component, resolve::model::Stack};
 use crate::{stack, view};
 
 fn pods() -> Vec<(String, PodSpec)> {
-    [
+    let stacks = vec![
         stack::minimal(),
         stack::full(),
         stack::single_node(),
         stack::external(),
-    ]
-    .iter()
-    .flat_map(view::templates)
-    .map(|(name, template)| (name, template.spec.unwrap()))
-    .collect()
+    ];
+    let templates = stacks.iter().flat_map(view::templates);
+    templates
+        .map(|(name, template)| (name, template.spec.unwrap()))
+        .collect()
 }
 
 fn containers() -> Vec<(String, Container)> {

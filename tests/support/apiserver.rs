@@ -108,6 +108,11 @@ impl ApiServer {
         Some(server)
     }
 
+    /// Its address.
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+
     /// A client of one of the users.
     pub fn client(&self, user: &str) -> Client {
         Client::try_from(self.config(user)).unwrap()

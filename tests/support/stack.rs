@@ -254,6 +254,7 @@ fn prometheus() -> Prometheus {
         external_labels: BTreeMap::new(),
         remote_write: Vec::new(),
         discovery: Some(discovered(&["monitoring"])),
+        jobs: Vec::new(),
         rule_files: BTreeMap::new(),
         alertmanagers: Vec::new(),
         secrets: BTreeMap::new(),
@@ -262,8 +263,10 @@ fn prometheus() -> Prometheus {
 
 fn discovered(namespaces: &[&str]) -> Discovery {
     let names = namespaces.iter().map(|name| (*name).to_owned());
+    let namespaces = Namespaces::These(names.collect());
     Discovery {
-        namespaces: Namespaces::These(names.collect()),
+        annotations: Some(namespaces.clone()),
+        reach: namespaces,
     }
 }
 

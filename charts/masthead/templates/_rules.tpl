@@ -56,6 +56,10 @@ one that it uses and is missing shows as a 403 in the tests.
 - apiGroups: [traefik.io]
   resources: [middlewares]
   verbs: [get, list, watch, create, patch, delete]
+# prometheus-operator's kinds, where they are installed: read, never written.
+- apiGroups: [monitoring.coreos.com]
+  resources: [servicemonitors, podmonitors, probes, scrapeconfigs, prometheusrules]
+  verbs: [list, watch]
 - apiGroups: [rbac.authorization.k8s.io]
   resources: [rolebindings]
   verbs: [get, list, watch, create, patch, delete]

@@ -47,7 +47,10 @@ pub async fn unscraped(
     prometheus: &PodRef,
 ) -> Option<Vec<Unscraped>> {
     let discovery = stack.prometheus.as_ref()?.discovery.as_ref()?;
-    let asking = asking(client, &discovery.namespaces).await?;
+    let Some(namespaces) = &discovery.annotations else {
+        return Some(Vec::new());
+    };
+    let asking = asking(client, namespaces).await?;
     if asking.is_empty() {
         return Some(Vec::new());
     }

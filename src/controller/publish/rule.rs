@@ -28,7 +28,7 @@ use crate::{
         error::Error,
         status::{self, Listed, Subject},
     },
-    resolve::RuleVerdict,
+    resolve::{RuleVerdict, rules::Origin},
 };
 
 /// Statuses of rules written at the same time.
@@ -118,6 +118,7 @@ impl Publisher {
     ) -> Result<(), Error> {
         let verdicts: HashMap<_, _> = verdicts
             .iter()
+            .filter(|verdict| verdict.origin == Origin::AlertRule)
             .map(|verdict| ((verdict.namespace.as_str(), verdict.name.as_str()), verdict))
             .collect();
         let mut writes = Vec::new();
@@ -286,6 +287,7 @@ mod tests {
                 mark: Some(generation.unsigned_abs()),
                 problems: vec![],
                 bar: None,
+                origin: Origin::AlertRule,
             };
             let group = Group {
                 mark: loaded,

@@ -15,6 +15,8 @@ use crate::{
             Alertmanager, ContainerResources, ExternalLoki, Loki, Operator, Prometheus, Server,
             Stack, Version, Workload,
         },
+        prometheus_operator::Report,
+        rules::Origin,
     },
 };
 
@@ -41,6 +43,7 @@ impl Case {
             resolution: Resolution {
                 stack,
                 problems: Vec::new(),
+                prometheus_operator: Report::default(),
                 refused_dashboards: Vec::new(),
                 rules: vec![verdict(true), verdict(true), verdict(false)],
             },
@@ -111,6 +114,7 @@ fn verdict(taken: bool) -> RuleVerdict {
         mark: taken.then_some(1),
         problems: Vec::new(),
         bar: None,
+        origin: Origin::AlertRule,
     }
 }
 
@@ -140,6 +144,7 @@ fn stack() -> Stack {
             external_labels: BTreeMap::new(),
             remote_write: Vec::new(),
             discovery: None,
+            jobs: Vec::new(),
             rule_files: BTreeMap::new(),
             alertmanagers: Vec::new(),
             secrets: BTreeMap::new(),

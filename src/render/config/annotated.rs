@@ -18,11 +18,9 @@ pub fn jobs(stack: &Stack) -> Vec<ScrapeConfig> {
         .prometheus
         .as_ref()
         .and_then(|it| it.discovery.as_ref());
-    discovery.map_or_else(Vec::new, |discovery| {
-        vec![
-            pods(&discovery.namespaces),
-            services(stack, &discovery.namespaces),
-        ]
+    let namespaces = discovery.and_then(|it| it.annotations.as_ref());
+    namespaces.map_or_else(Vec::new, |namespaces| {
+        vec![pods(namespaces), services(stack, namespaces)]
     })
 }
 

@@ -6,6 +6,7 @@
 pub mod agent;
 pub mod alertmanager;
 pub mod annotated;
+mod foreign;
 pub mod grafana;
 mod http;
 pub mod loki;

@@ -6,6 +6,7 @@ use serde::Serialize;
 
 use super::{
     super::{flows, version::Feature},
+    foreign,
     http::Client,
     scrape::{self, KubernetesSd, Relabel, ScrapeConfig},
 };
@@ -34,9 +35,17 @@ pub struct Config {
     pub rule_files: Vec<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     alerting: Option<Alerting>,
-    scrape_configs: Vec<ScrapeConfig>,
+    scrape_configs: Vec<Scraped>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     remote_write: Vec<RemoteWrite>,
+}
+
+/// A scrape job of the stack's, or of somebody else's.
+#[derive(Debug, Serialize)]
+#[serde(untagged)]
+enum Scraped {
+    Own(Box<ScrapeConfig>),
+    Foreign(Box<foreign::Job>),
 }
 
 #[derive(Debug, Serialize)]
@@ -129,9 +138,17 @@ pub fn config(stack: &Stack, prometheus: &model::Prometheus) -> Config {
             .map(|shard| format!("{RULES_DIR}/{shard}/*.yaml"))
             .collect(),
         alerting: alerting(stack, prometheus),
-        scrape_configs: scrape::jobs(stack),
+        scrape_configs: scraped(stack),
         remote_write: prometheus.remote_write.iter().map(remote_write).collect(),
     }
+}
+
+fn scraped(stack: &Stack) -> Vec<Scraped> {
+    let own = scrape::jobs(stack).into_iter().map(Box::new);
+    let foreign = foreign::jobs(stack).into_iter().map(Box::new);
+    own.map(Scraped::Own)
+        .chain(foreign.map(Scraped::Foreign))
+        .collect()
 }
 
 /// Prometheus expands `$name` and `${name}` in external labels from its environment; `$$` is a

@@ -64,13 +64,13 @@ impl ScrapeConfig {
 
 /// What one scrape, one job and one label may be at most, so that no target can fill the store.
 #[derive(Debug, Serialize)]
-struct Limits {
-    body_size_limit: &'static str,
-    sample_limit: u64,
-    target_limit: u64,
-    label_limit: u64,
-    label_name_length_limit: u64,
-    label_value_length_limit: u64,
+pub(super) struct Limits {
+    pub body_size_limit: &'static str,
+    pub sample_limit: u64,
+    pub target_limit: u64,
+    pub label_limit: u64,
+    pub label_name_length_limit: u64,
+    pub label_value_length_limit: u64,
 }
 
 /// Targets that are named.
@@ -79,7 +79,7 @@ struct StaticTargets {
     targets: Vec<String>,
 }
 /// For what is not the stack's own.
-const LIMITS: Limits = Limits {
+pub(super) const LIMITS: Limits = Limits {
     body_size_limit: "64MB",
     sample_limit: 20_000,
     target_limit: 5_000,

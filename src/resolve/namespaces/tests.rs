@@ -14,7 +14,7 @@ fn chosen(selector: &str, inputs: &Inputs) -> (Namespaces, Vec<String>) {
     let resolution = resolve(&stack, inputs).unwrap();
     let discovery = resolution.stack.prometheus.unwrap().discovery.unwrap();
     let problems = resolution.problems.iter().map(ToString::to_string);
-    (discovery.namespaces, problems.collect())
+    (discovery.annotations.unwrap(), problems.collect())
 }
 
 fn cluster() -> Inputs {

@@ -6,6 +6,7 @@ use crate::{
     resolve::{
         Inputs,
         model::{Operator, SecretValue, Server},
+        prometheus_operator::objects,
     },
 };
 
@@ -44,6 +45,7 @@ fn inputs(cluster_wide: bool) -> Inputs {
         fresh_password: SecretValue(b"fresh".to_vec()),
         rules: Vec::new(),
         barred: BTreeMap::new(),
+        prometheus_operator: objects::Inputs::default(),
         namespaces: None,
     }
 }

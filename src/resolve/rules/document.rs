@@ -30,6 +30,8 @@ struct Group {
     #[serde(skip_serializing_if = "Option::is_none")]
     interval: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    query_offset: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     limit: Option<u64>,
     rules: Vec<Rule>,
 }
@@ -77,6 +79,7 @@ pub fn text(
         groups: [Group {
             name: format!("{namespace}/{name}"),
             interval: interval.map(ToOwned::to_owned),
+            query_offset: None,
             limit: None,
             rules: rules
                 .iter()
@@ -101,8 +104,44 @@ pub fn text(
     }
 }
 
+/// A group that somebody wrote for prometheus-operator.
+#[derive(Clone, Copy, Debug)]
+pub struct ForeignGroup<'a> {
+    /// Its name.
+    pub name: &'a str,
+    /// How often it is evaluated.
+    pub interval: Option<&'a str>,
+    /// How far back it looks.
+    pub query_offset: Option<&'a str>,
+    /// The most series that one of its rules may give.
+    pub limit: Option<u64>,
+}
+
+/// The file of such a group. With a limit of its author's, that is what Prometheus lists: the
+/// file's name then has to tell the content.
+pub fn foreign(namespace: &str, given: &ForeignGroup<'_>, rules: &[RuleEntry]) -> model::RuleFile {
+    let rules = rules.iter().map(|entry| self::rule(namespace, entry));
+    let mut document = Document {
+        groups: [Group {
+            name: given.name.to_owned(),
+            interval: given.interval.map(ToOwned::to_owned),
+            query_offset: given.query_offset.map(ToOwned::to_owned),
+            limit: given.limit,
+            rules: rules.collect(),
+        }],
+    };
+    let mark = given.limit.unwrap_or_else(|| mark(&to_yaml(&document)));
+    document.groups[0].limit = Some(mark);
+    model::RuleFile {
+        group: given.name.to_owned(),
+        text: to_yaml(&document),
+        mark,
+        expected: Vec::new(),
+    }
+}
+
 /// A number for a content: the rules API of Prometheus lists it, and so proves which one is loaded.
-fn mark(text: &str) -> u64 {
+pub fn mark(text: &str) -> u64 {
     let bytes = Sha256::digest(text);
     let number = bytes
         .iter()

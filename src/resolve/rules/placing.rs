@@ -113,6 +113,7 @@ fn verdict(rule: &Judged) -> RuleVerdict {
         mark: None,
         problems: rule.problems.clone(),
         bar: None,
+        origin: rule.origin.clone(),
     }
 }
 
@@ -140,7 +141,7 @@ impl Shelves {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use super::{super::Origin, *};
 
     fn rule(name: &str, bytes: usize) -> Arc<Judged> {
         let file = RuleFile {
@@ -158,6 +159,7 @@ mod tests {
             file_name: format!("{name}.yaml"),
             file: Some(Arc::new(file)),
             problems: Vec::new(),
+            origin: Origin::AlertRule,
         })
     }
 

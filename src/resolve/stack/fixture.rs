@@ -6,6 +6,7 @@ use crate::{
     resolve::{
         Inputs, Resolution,
         model::{Operator, SecretValue, Server},
+        prometheus_operator::objects,
     },
 };
 
@@ -49,6 +50,7 @@ pub fn inputs() -> Inputs {
         fresh_password: SecretValue(b"fresh".to_vec()),
         rules: Vec::new(),
         barred: std::collections::BTreeMap::new(),
+        prometheus_operator: objects::Inputs::default(),
         namespaces: None,
     }
 }

@@ -2,7 +2,7 @@ use super::*;
 use crate::{
     api::{rule::Engine, status::AlertState},
     controller::conditions::find,
-    resolve::rules::Bar,
+    resolve::rules::{Bar, Origin},
 };
 
 const MAIN: &str = "monitoring/main";
@@ -23,6 +23,7 @@ fn verdict(problems: Vec<Problem>) -> RuleVerdict {
         mark: problems.is_empty().then_some(1),
         problems,
         bar: None,
+        origin: Origin::AlertRule,
     }
 }
 
