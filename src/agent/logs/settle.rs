@@ -311,13 +311,13 @@ mod tests {
                 config.pods = Some(PodLogsConfig {
                     exclude: vec![labelled()],
                     ..PodLogsConfig::default()
-                })
+                });
             }),
             plan(|config| {
                 config.stages = vec![StageConfig::Drop(Pattern {
                     pods: Some(labelled()),
                     pattern: "x".into(),
-                })]
+                })];
             }),
         ];
         let told = Shared::default();
