@@ -12,6 +12,8 @@ mod compare;
 mod contained;
 #[path = "agent/docker.rs"]
 mod docker;
+#[path = "support/dockerd.rs"]
+mod dockerd;
 #[path = "support/exposition.rs"]
 mod exposition;
 #[path = "agent/page.rs"]

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use super::body;
 use super::contained::Contained;
+use super::dockerd;
 use super::exposition::Scrape;
 
 /// Where Docker puts the groups, apart from those of others.
@@ -15,72 +16,29 @@ const USAGE: &str = "container_cpu_usage_seconds_total";
 const PERIODS: &str = "container_cpu_cfs_periods_total";
 const THROTTLED: &str = "container_cpu_cfs_throttled_periods_total";
 
-/// A Docker of its own at the usual socket of a `/run` of its own: it starts while the agent is
-/// there already. Its containers have no network, so that the host's filter rules stay as they are.
-const SCRIPT: &str = r#"
-mount -t proc proc /proc
-mount -t tmpfs tmpfs /run
-(
-    exec >"$DIR/log" 2>&1
-    dockerd --bridge=none --iptables=false --ip6tables=false --ip-masq=false \
-        --exec-opt native.cgroupdriver=cgroupfs --cgroup-parent=/@GROUPS@ --data-root "$DIR/data" --exec-root /run/exec \
-        --pidfile /run/dockerd.pid --host unix:///run/docker.sock &
-    until docker info; do sleep 0.2; done
-    mkdir -p "$DIR/image/bin" "$DIR/image/tmp"
-    cp "$(command -v busybox)" "$DIR/image/bin/"
-    for name in sh head tail sleep dd; do ln -s busybox "$DIR/image/bin/$name"; done
-    tar -C "$DIR/image" -c . | docker import - load:1
-    run() { docker run --detach --network none --name "$@"; }
-    run burn --cpus 0.3 load:1 sh -c 'while :; do :; done'
-    run hold --memory 256m load:1 sh -c 'head -c 64m /dev/zero | tail | sleep 100000'
-    run killed --memory 16m --restart always load:1 sh -c 'sleep 1; tail /dev/zero'
-    # Version 1 counts what a group writes only where some group has a limit.
-    run writer @LIMIT@ load:1 \
-        sh -c 'while :; do dd if=/dev/zero of=/tmp/file bs=1M count=50 oflag=direct; done'
-) &
-exec $AGENT
-"#;
-
-/// Takes away the groups that Docker had no time to.
-struct Groups;
-
-impl Drop for Groups {
-    fn drop(&mut self) {
-        let find =
-            format!("find /sys/fs/cgroup -depth -type d -path '*/{GROUPS}*' -exec rmdir {{}} +");
-        // Processes that were killed a moment ago may still hold theirs.
-        for _ in 0..50 {
-            let done = Command::new("sh").args(["-c", &find]).output();
-            if done.is_ok_and(|done| done.status.success()) {
-                return;
-            }
-            std::thread::sleep(Duration::from_millis(100));
-        }
-    }
-}
+/// What its containers do. The Docker starts while the agent is there already.
+const CONTAINERS: &str = r"
+run burn --cpus 0.3 load:1 sh -c 'while :; do :; done'
+run hold --memory 256m load:1 sh -c 'head -c 64m /dev/zero | tail | sleep 100000'
+run killed --memory 16m --restart always load:1 sh -c 'sleep 1; tail /dev/zero'
+# Version 1 counts what a group writes only where some group has a limit.
+run writer @LIMIT@ load:1 \
+    sh -c 'while :; do dd if=/dev/zero of=/tmp/file bs=1M count=50 oflag=direct; done'
+";
 
 #[test]
 fn a_host_with_docker_shows_what_its_containers_do() {
-    let has = |name: &str| Command::new(name).arg("--version").output().is_ok();
-    if !has("dockerd")
-        || !Path::new("/bin/busybox").exists() && !Path::new("/usr/bin/busybox").exists()
-    {
-        assert!(
-            std::env::var_os("CI").is_none(),
-            "there is no dockerd or no busybox: hack/tools/install tools"
-        );
-        eprintln!("SKIPPED: there is no dockerd, or no busybox to run in it");
+    if !dockerd::is_there() {
         return;
     }
     let disk = disk_below(&std::env::temp_dir());
     let limit = disk
         .as_ref()
         .map(|disk| format!("--device-write-bps {disk}:10485760"));
-    let script = SCRIPT
-        .replace("@GROUPS@", GROUPS)
-        .replace("@LIMIT@", &limit.unwrap_or_default());
-    let _groups = Groups;
-    let Some(agent) = Contained::start(&script) else {
+    let containers = CONTAINERS.replace("@LIMIT@", &limit.unwrap_or_default());
+    let script = dockerd::script(GROUPS, "$DIR/data", "", &containers);
+    let _groups = dockerd::Groups(GROUPS);
+    let Some(agent) = Contained::start(&format!("{script}exec $AGENT")) else {
         return;
     };
     let log = agent.folder.path().join("log");

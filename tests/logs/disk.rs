@@ -32,11 +32,9 @@ fn with_a_full_disk_lines_are_shipped_on_and_remembered_once_there_is_room() {
         thread::sleep(Duration::from_millis(200));
     }
     all_there(&loki, &writers);
-    let said = agent.said();
-    assert!(
-        said.contains("No space left"),
-        "the full disk is said: {said}"
-    );
+    wait_until("the full disk is said", || {
+        agent.said().contains("No space left")
+    });
     let state = std::path::PathBuf::from(format!("/proc/{}/root", agent.pid()))
         .join(text(&node.path("state")).trim_start_matches('/'));
     fs::remove_file(state.join("filler")).unwrap();

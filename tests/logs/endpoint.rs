@@ -85,7 +85,7 @@ fn lokis_own_rates_are_lived_with() {
     // More than the burst, so that the rate refuses.
     writers
         .iter_mut()
-        .for_each(|writer| writer.write(length(35_000, 1_000_000), 200));
+        .for_each(|writer| writer.write(length(35_000, 400_000), 200));
     let _agent = Agent::start(&node);
     all_there(&loki, &writers);
 }

@@ -300,3 +300,31 @@ fn another_configuration_is_taken_while_it_runs_and_no_line_is_lost_or_double() 
     });
     assert_eq!(loki.ledger("", |it| it.report().lines), 1000);
 }
+
+#[test]
+fn links_that_lead_away_from_logs_are_not_followed() {
+    let loki = Loki::start(Limits::generous(), true);
+    let node = Node::new(&loki);
+    let secret = node.path("secret");
+    std::fs::write(&secret, "w=secret n=0 nobody's business\n").unwrap();
+    let host = node.path("host");
+    std::fs::create_dir(&host).unwrap();
+    let mut logs = node.config();
+    logs.files = vec![file(&host.join("*.log"))];
+    node.configure(logs);
+    for link in [host.join("away.log"), node.container("away").join("0.log")] {
+        std::os::unix::fs::symlink(&secret, link).unwrap();
+    }
+    append(&host.join("here.log"))
+        .write_all(b"w=here n=0 a line\n")
+        .unwrap();
+    let agent = Agent::start(&node);
+    wait_until("what is there comes", || {
+        loki.ledger("", |it| it.count("here")) == 1
+    });
+    wait_until("both are refused", || {
+        agent.metric("masthead_agent_log_read_failures_total") >= 2.0
+    });
+    assert!(agent.said().contains("where no logs are to be read"));
+    assert_eq!(loki.ledger("", |it| it.count("secret")), 0);
+}

@@ -27,6 +27,9 @@ mod agent;
 mod checkpoint;
 mod churn;
 mod disk;
+mod docker;
+#[path = "../support/dockerd.rs"]
+mod dockerd;
 mod endpoint;
 mod fairness;
 mod formats;

@@ -1,6 +1,8 @@
 //! Rotation by the kubelet: fast, compressed, and while the agent is down.
 
-use std::{thread, time::Duration};
+use std::{fs, thread, time::Duration};
+
+use masthead::api::agent_config::RateLimit;
 
 use crate::{
     agent::{Agent, wait_until},
@@ -105,4 +107,72 @@ fn a_file_that_goes_while_it_is_behind_is_read_to_its_end() {
     thread::sleep(Duration::from_secs(2));
     loki.set(Mode::Accept);
     all_there(&loki, &[writer]);
+}
+
+#[test]
+fn a_pod_that_is_deleted_while_the_agent_is_down_is_a_loss_that_is_told() {
+    let loki = Loki::start(Limits::generous(), false);
+    let node = Node::new(&loki);
+    let mut gone = Cri::new("gone", node.container("gone"));
+    let mut stays = Cri::new("stays", node.container("stays"));
+    let agent = Agent::start(&node);
+    gone.write(500, 150);
+    let come = |writer: &str, lines| {
+        wait_until(writer, || loki.ledger("", |it| it.count(writer)) == lines);
+    };
+    come("gone", 500);
+    agent.stop();
+    // These are in no file any more when the agent looks.
+    gone.write(100, 150);
+    node.delete("gone");
+    stays.write(100, 150);
+    let agent = Agent::start(&node);
+    come("stays", 100);
+    wait_until("the loss is counted", || {
+        agent.metric("masthead_agent_log_losses_total") >= 1.0
+    });
+    assert!(
+        agent
+            .metrics()
+            .contains("losses_total{reason=\"deleted\"} 1")
+    );
+    assert!(
+        agent
+            .said()
+            .contains("logs were deleted while the agent was down")
+    );
+    // It is told once, and not after the next start again.
+    agent.stop();
+    let agent = Agent::start(&node);
+    let mut later = Cri::new("later", node.container("later"));
+    later.write(10, 150);
+    come("later", 10);
+    assert!(agent.metric("masthead_agent_log_losses_total") < 1.0);
+}
+
+#[test]
+fn a_compressed_file_is_read_once_while_its_folder_changes() {
+    let loki = Loki::start(Limits::generous(), false);
+    let node = Node::with(&loki, |logs| {
+        // Slow enough to be looked at in the midst of it.
+        let pods = logs.pods.as_mut().unwrap();
+        pods.limit = Some(RateLimit {
+            bytes_per_second: 1_000_000,
+        });
+    });
+    let folder = node.container("slow");
+    let mut writer = Cri::new("slow", folder.clone());
+    writer.write(20_000, 200);
+    writer.rotate(5);
+    writer.rotate(5);
+    let agent = Agent::start(&node);
+    let temporary = folder.join("0.log.tmp");
+    wait_until("all of it comes", || {
+        fs::write(&temporary, "").unwrap();
+        fs::remove_file(&temporary).unwrap();
+        loki.ledger("", |it| it.count("slow")) == writer.written()
+    });
+    let report = loki.ledger("", |it| it.report());
+    assert_eq!((report.folded, report.doubles), (0, 0), "{report:?}");
+    assert!(agent.metric("masthead_agent_log_losses_total") < 1.0);
 }

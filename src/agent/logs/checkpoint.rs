@@ -13,6 +13,8 @@
 use std::collections::HashMap;
 use std::io::Write as _;
 
+use memchr::memchr3;
+
 use super::identity::{FileId, Print, hash};
 
 const MAGIC: &str = "masthead-logs 1";
@@ -115,6 +117,10 @@ impl Writer {
     }
 
     fn text(&mut self, text: &str) {
+        if memchr3(b'\t', b'\n', b'\\', text.as_bytes()).is_none() {
+            self.body.extend_from_slice(text.as_bytes());
+            return;
+        }
         for byte in text.bytes() {
             match byte {
                 b'\t' => self.body.extend_from_slice(b"\\t"),

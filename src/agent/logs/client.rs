@@ -301,4 +301,31 @@ mod tests {
             assert_eq!(base64(text.as_bytes()), coded);
         }
     }
+
+    #[tokio::test]
+    async fn files_that_are_not_there_yet_are_waited_for() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = |name: &str| Some(folder.path().join(name).display().to_string());
+        let trusting = |tls| LokiConfig {
+            url: "https://127.0.0.1:9".into(),
+            tls,
+            ..LokiConfig::default()
+        };
+        let ca = TlsFiles {
+            ca_file: file("ca.crt"),
+            ..TlsFiles::default()
+        };
+        let own = TlsFiles {
+            cert_file: file("tls.crt"),
+            key_file: file("tls.key"),
+            ..TlsFiles::default()
+        };
+        for (tls, field) in [(ca, "loki.tls.caFile"), (own, "loki.tls.certFile")] {
+            let client = Client::new(&trusting(tls)).unwrap();
+            let Answer::None(why) = client.push(None, Bytes::new()).await else {
+                panic!("nobody is there")
+            };
+            assert!(why.starts_with(field), "{why}");
+        }
+    }
 }

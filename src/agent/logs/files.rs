@@ -1,5 +1,6 @@
 //! What a look into a folder means for the files of a source.
 
+use std::io;
 use std::path::PathBuf;
 use std::time::Instant;
 
@@ -41,6 +42,9 @@ pub struct Look<'a> {
     pub may_open: &'a mut usize,
 }
 
+/// Files have other names than they were listed with.
+struct Renamed;
+
 impl Source {
     /// Takes over what an earlier run has kept.
     pub fn resume(&mut self, records: Vec<FileRecord>) {
@@ -70,16 +74,20 @@ impl Source {
             return;
         }
         let mut seen: Vec<u64> = Vec::new();
-        // Compressed ones last: only then it is known which files have no name any more.
         let (plain, compressed): (Vec<Listed>, Vec<Listed>) = listed
             .iter()
             .cloned()
             .partition(|file| !file.found.compressed);
+        let Ok(compressed) = self.unpack_beginnings(compressed, look) else {
+            // Files were renamed since: the folder has changed, and the next look shows how.
+            return;
+        };
         for file in &plain {
             seen.push(self.take_plain(file, &seen));
         }
-        for file in &compressed {
-            seen.extend(self.take_compressed(file, &seen, look));
+        // Compressed ones last: only then it is known which files have no name any more.
+        for (file, beginning) in &compressed {
+            seen.push(self.take_compressed(file, beginning, &seen));
         }
         self.miss(&seen, &listed, look);
         self.files.sort_by_key(|file| file.order);
@@ -192,29 +200,45 @@ impl Source {
         file.serial
     }
 
-    /// A compressed file is another file, but with the text of one that was there before.
-    fn take_compressed(&mut self, listed: &Listed, seen: &[u64], look: &Look<'_>) -> Option<u64> {
-        let by_id = self
-            .files
-            .iter_mut()
-            .find(|file| file.compressed && file.record.id == listed.id);
-        if let Some(file) = by_id {
-            file.name(listed);
-            return Some(file.serial);
+    /// What each compressed file begins with that is not known yet; those that cannot be read are
+    /// left out.
+    fn unpack_beginnings(
+        &self,
+        compressed: Vec<Listed>,
+        look: &Look<'_>,
+    ) -> Result<Vec<(Listed, Vec<u8>)>, Renamed> {
+        let mut unpacked = Vec::new();
+        for listed in compressed {
+            if self.files.iter().any(|file| file.is_packed_as(&listed)) {
+                unpacked.push((listed, Vec::new()));
+                continue;
+            }
+            match self.unpack_beginning(&listed) {
+                Ok(beginning) => unpacked.push((listed, beginning)),
+                Err(error) if error.kind() == io::ErrorKind::NotFound => return Err(Renamed),
+                Err(error) => look.metrics.failed(&listed.path, &error),
+            }
+        }
+        Ok(unpacked)
+    }
+
+    fn unpack_beginning(&self, listed: &Listed) -> io::Result<Vec<u8>> {
+        let input = Input::open(&listed.path, true, &self.within)?;
+        if input.look()?.0 != listed.id {
+            return Err(io::ErrorKind::NotFound.into());
         }
         let mut buffer = [0; FIRST_BYTES];
-        let input = Input::open(&listed.path, true, &self.within);
-        let beginning = input.and_then(|input| {
-            let length = input.beginning(&mut buffer)?;
-            Ok(buffer.get(..length).unwrap_or_default())
-        });
-        let beginning = match beginning {
-            Ok(beginning) => beginning,
-            Err(error) => {
-                look.metrics.failed(&listed.path, &error);
-                return None;
-            }
-        };
+        let length = input.beginning(&mut buffer)?;
+        Ok(buffer.get(..length).unwrap_or_default().to_vec())
+    }
+
+    /// A compressed file is another file, but with the text of one that was there before.
+    fn take_compressed(&mut self, listed: &Listed, beginning: &[u8], seen: &[u64]) -> u64 {
+        let mut files = self.files.iter_mut();
+        if let Some(file) = files.find(|file| file.is_packed_as(listed)) {
+            file.name(listed);
+            return file.serial;
+        }
         let print = Print::of(beginning);
         let fits = |file: &&mut Tail| {
             let print = file.record.print;
@@ -224,15 +248,21 @@ impl Source {
         };
         // Both are there for a moment, and then the plain one does.
         if let Some(file) = self.files.iter_mut().find(fits) {
-            if file.input.is_some() || (seen.contains(&file.serial) && !file.ended) {
-                return Some(file.serial);
+            let plain = seen.contains(&file.serial);
+            if file.input.is_some() && !plain {
+                // Put aside and compressed since the last look: it is read on as it is open, in
+                // its place among the others.
+                file.order = listed.found.order;
+            }
+            if file.input.is_some() || (plain && !file.ended) {
+                return file.serial;
             }
             file.record.id = listed.id;
             file.record.print = print;
             file.name(listed);
-            return Some(file.serial);
+            return file.serial;
         }
-        Some(self.add(listed, print))
+        self.add(listed, print)
     }
 
     fn add(&mut self, listed: &Listed, print: Print) -> u64 {
@@ -339,16 +369,27 @@ fn is_same(file: &Tail, listed: &Listed) -> bool {
 }
 
 impl Tail {
+    /// Whether it is this compressed file.
+    fn is_packed_as(&self, listed: &Listed) -> bool {
+        self.compressed && self.record.id == listed.id
+    }
+
     fn name(&mut self, listed: &Listed) {
         self.record.name.clone_from(&listed.name);
         self.path.clone_from(&listed.path);
         self.order = listed.found.order;
-        self.compressed = listed.found.compressed && self.input.is_none();
+        // One that is open as it was before it was compressed is read on as that.
+        self.compressed = listed.found.compressed && (self.compressed || self.input.is_none());
         self.gone = false;
     }
 
     fn first_print(&self) -> Option<Print> {
         let input = Input::open(&self.path, false, &self.within).ok()?;
+        // Another may have its name by now.
+        let (id, _) = input.look().ok()?;
+        if id != self.record.id {
+            return None;
+        }
         let mut buffer = [0; FIRST_BYTES];
         let length = input.beginning(&mut buffer).ok()?;
         Some(Print::of(buffer.get(..length)?))

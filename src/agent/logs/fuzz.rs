@@ -29,9 +29,12 @@ pub fn checkpoint_file(bytes: &[u8]) {
     drop(checkpoint::parse(bytes));
 }
 
-/// A file of the systemd journal.
+/// A file of the systemd journal, and a field of one behind its flags.
 pub fn journal_file(bytes: &[u8]) {
     journal::read_all(bytes);
+    if let Some((flags, field)) = bytes.split_first() {
+        drop(journal::unpack(*flags, field.to_vec()));
+    }
 }
 
 /// The value of the field `a` in a JSON object.

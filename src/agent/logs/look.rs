@@ -8,12 +8,13 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::describe::{describe, lag_of, settled_out};
-use super::discover::{Change, Docker, Found, Plain, Pods};
+use super::discover::{Change, Docker, Found, Plain, Pods, Scan};
 use super::files::Look;
+use super::hints::Hints;
 use super::journal::Journals;
 use super::reader::Reader;
-use super::settle::settle;
-use super::source::{Kind, Source};
+use super::settle::{is_late, settle};
+use super::source::Source;
 use super::tail::Tail;
 use super::tenant::Tenant;
 
@@ -21,6 +22,8 @@ use super::tenant::Tenant;
 const CALM: u64 = 10;
 /// How often folders are looked at.
 const SCAN: Duration = Duration::from_secs(2);
+/// How many of those looks go by for folders of whose names the kernel would tell.
+const CALM_SCAN: u64 = 5;
 
 impl Reader {
     /// Sets up what is looked at, as the configuration has it.
@@ -46,6 +49,10 @@ impl Reader {
             .iter()
             .flat_map(|journal| &journal.directories);
         self.journals = Journals::new(journal.map(PathBuf::from).collect());
+        self.hints = Hints::default();
+        for source in self.sources.values_mut() {
+            source.watch = None;
+        }
         self.scanned = None;
         self.anew = true;
         let tenants = self.parts.plan.tenants.len();
@@ -58,23 +65,14 @@ impl Reader {
     pub(super) fn tick(&mut self) {
         self.ticked = Instant::now();
         self.work.tick();
-        if self.scanned.is_none_or(|at| at.elapsed() >= SCAN) {
+        self.hear();
+        // Whoever is gone soon is seen sooner.
+        if self.stirred || self.scanned.is_none_or(|at| at.elapsed() >= SCAN) {
             self.reload();
             self.scan();
         }
         self.settle();
         self.ticks += 1;
-        let sources = &mut self.sources;
-        let told = self.hints.take(|source| {
-            if let Some(source) = sources.get_mut(&source) {
-                source.hinted = true;
-            }
-        });
-        if !told {
-            for source in sources.values_mut() {
-                source.hinted = true;
-            }
-        }
         let now = self.work.now;
         let mut over = Vec::new();
         for source in self.sources.values_mut() {
@@ -97,7 +95,9 @@ impl Reader {
             }
             // Calm ones are looked at now and then, should the kernel have told us nothing.
             let due = (self.ticks + u64::from(source.id)).is_multiple_of(CALM);
-            let wants = (due || !source.is_calm()) && source.wants(now);
+            let wants = (source.is_told() && !source.queued)
+                || ((due || !source.is_calm()) && source.wants(now));
+            // Until a turn has come to the end.
             source.hinted = wants;
             source.lag(self.work.nanos);
             let Some(tenant) = self
@@ -123,20 +123,41 @@ impl Reader {
         }
     }
 
+    /// Hears what the kernel has to tell.
+    fn hear(&mut self) {
+        let sources = &mut self.sources;
+        let told = self.hints.take(|source| {
+            if let Some(source) = sources.get_mut(&source) {
+                source.hinted = true;
+            }
+        });
+        if !told.whole {
+            for source in sources.values_mut() {
+                source.hinted = true;
+            }
+        }
+        self.stirred |= told.names || !told.whole;
+    }
+
     fn scan(&mut self) {
         self.scanned = Some(Instant::now());
+        self.scans += 1;
         let mut changes = std::mem::take(&mut self.changes);
-        let now = self.work.nanos;
-        let pods = self
-            .pods
-            .as_mut()
-            .map_or(Ok(()), |pods| pods.scan(now, &mut changes));
-        let docker = self
-            .docker
-            .as_mut()
-            .map_or(Ok(()), |docker| docker.scan(now, &mut changes));
-        let looked = pods.is_ok() && docker.is_ok();
-        self.say_unreadable(pods, docker);
+        let due = std::mem::take(&mut self.stirred) || self.scans.is_multiple_of(CALM_SCAN);
+        let mut scan = Scan {
+            now: self.work.nanos,
+            hints: &mut self.hints,
+            out: &mut changes,
+        };
+        let pods = self.pods.as_mut().filter(|pods| due || pods.is_blind());
+        let pods = pods.map(|pods| pods.scan(&mut scan));
+        let docker = self.docker.as_mut();
+        let docker = docker.filter(|docker| due || docker.is_blind());
+        let docker = docker.map(|docker| docker.scan(&mut scan));
+        let looked = [&pods, &docker]
+            .iter()
+            .all(|it| !matches!(it, Some(Err(_))));
+        self.say_unreadable([pods, docker]);
         self.plain.scan(&mut changes);
         self.journals.scan(&mut changes);
         self.work.tick();
@@ -156,6 +177,7 @@ impl Reader {
                     self.found(found, &mut may_open);
                 }
                 Change::Gone(key) => self.gone(&key, &mut may_open),
+                Change::Failed(path, error) => self.parts.metrics.failed(&path, &error),
             }
         }
         self.changes = changes;
@@ -168,19 +190,20 @@ impl Reader {
         self.hold_within_bounds();
     }
 
-    /// Says once that a root cannot be read. One that is not there is only worth a note: most hosts
-    /// have pods or Docker, and not both.
-    fn say_unreadable(&mut self, pods: io::Result<()>, docker: io::Result<()>) {
+    /// Says and counts once that a root cannot be read. One that is not there is nothing to worry
+    /// about where the other is: most hosts have pods or Docker, and not both.
+    fn say_unreadable(&mut self, looked: [Option<io::Result<()>>; 2]) {
         let config = &self.parts.plan.config;
         let roots = [
             config.pods.as_ref().map(|it| it.directory.clone()),
             config.docker.as_ref().map(|it| it.directory.clone()),
         ];
-        for ((looked, root), said) in [pods, docker]
-            .into_iter()
-            .zip(roots)
-            .zip(&mut self.unreadable)
-        {
+        let other = roots
+            .clone()
+            .map(|root| root.is_some_and(|it| Path::new(&it).exists()));
+        let said = self.unreadable.iter_mut().zip([other[1], other[0]]);
+        for ((looked, root), (said, other)) in looked.into_iter().zip(roots).zip(said) {
+            let Some(looked) = looked else { continue };
             let Some(error) = looked.err() else {
                 *said = false;
                 continue;
@@ -189,8 +212,8 @@ impl Reader {
             if std::mem::replace(said, true) {
                 continue;
             }
-            if error.kind() == io::ErrorKind::NotFound {
-                tracing::warn!(folder = root, "there is no such folder, so no logs of it");
+            if other && error.kind() == io::ErrorKind::NotFound {
+                tracing::info!(folder = root, "there is no such folder, so no logs of it");
             } else {
                 self.parts.metrics.failed(Path::new(&root), &error);
             }
@@ -296,6 +319,10 @@ impl Reader {
         };
         source.gone = false;
         source.kind = found.kind;
+        source.watch = found.watch;
+        if let Some(watch) = found.watch {
+            self.hints.belongs(watch, id);
+        }
         let mut look = Look {
             now: self.work.now,
             nanos: self.work.nanos,
@@ -333,12 +360,6 @@ impl Reader {
             source.app = saved.app;
             source.resume(saved.files);
         }
-        // What a link leads to, or what is beside many others, the folder's watch does not tell of.
-        let alone = matches!(found.kind, Kind::Pod { .. } | Kind::Docker { .. });
-        let linked = found.files.iter().any(|file| file.path.is_symlink());
-        if alone && !linked {
-            source.watch = self.hints.watch(id, &found.folder);
-        }
         self.by_key.insert(found.key.clone(), id);
         self.sources.insert(id, source);
         id
@@ -346,12 +367,14 @@ impl Reader {
 
     fn settle(&mut self) {
         let node = self.parts.node.as_deref();
+        let mut waiting = 0;
         for source in self
             .sources
             .values_mut()
             .filter(|source| source.settled.is_none())
         {
             source.settled = settle(source, &self.parts.plan, &self.parts.told, node);
+            waiting += usize::from(source.settled.is_none() && is_late(source));
             if let Some(settled) = &source.settled {
                 if !settled.app.is_empty() {
                     source.app = Some(settled.app.clone());
@@ -376,5 +399,12 @@ impl Reader {
                 self.dirty = true;
             }
         }
+        if waiting > 0 && !self.waiting {
+            tracing::warn!(
+                containers = waiting,
+                "lines wait in their files: rules ask for pods' labels, which nobody has told yet"
+            );
+        }
+        self.waiting = waiting > 0;
     }
 }

@@ -130,6 +130,11 @@ impl Logs {
                 .is_some_and(|pods| pods.watch.is_some());
         if watched && node.is_some() {
             told.with(|told| told.watch = Watch::Follows);
+        } else if plan.asks_for_labels() {
+            tracing::warn!(
+                "logs: rules ask for pods' labels (matchLabels), which nobody tells, so pods' lines wait; \
+                 set logs.pods.watch or containers.pods, and --node-name"
+            );
         }
         let parts = Parts {
             plan,

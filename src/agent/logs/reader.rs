@@ -26,8 +26,12 @@ use crate::agent::roots::Roots;
 
 /// How often sources with little to say are read and sent.
 const TICK: Duration = Duration::from_secs(1);
-/// How often the checkpoint is written while batches come back all the time.
+/// How often the checkpoint is written while much comes back, and how often otherwise: what was
+/// delivered since is sent again after a crash, and Loki keeps one of each.
 const CHECKPOINT: Duration = Duration::from_millis(250);
+const CALM_CHECKPOINT: Duration = Duration::from_secs(4);
+/// How many bytes of requests are much.
+const MUCH: usize = 64 * 1024;
 /// As much as a source with little to say may read in its turn; one with more takes turns apart.
 pub(super) const QUIET_TURN: usize = 256 * 1024;
 /// How long batches under way are waited for when the agent stops.
@@ -77,6 +81,10 @@ pub struct Reader {
     pub(super) unreadable: [bool; 2],
     /// How many looks there were.
     pub(super) ticks: u64,
+    /// How many looks at folders there were.
+    pub(super) scans: u64,
+    /// Whether names have come or gone since folders were looked at.
+    pub(super) stirred: bool,
     pub(super) journals: Journals,
     /// Whether there was no journal in the checkpoint.
     pub(super) fresh: bool,
@@ -89,8 +97,12 @@ pub struct Reader {
     /// Whether something is to be written into the checkpoint.
     pub(super) dirty: bool,
     written: Instant,
+    /// Bytes of requests that came back since it was written.
+    behind: usize,
     pub(super) scanned: Option<Instant>,
     pub(super) ticked: Instant,
+    /// Whether some wait for their pods' labels, as was said.
+    pub(super) waiting: bool,
     /// Whether everything is reported by the next look, known or not.
     pub(super) anew: bool,
     /// Whether the last checkpoint could not be written.
@@ -115,6 +127,8 @@ impl Reader {
             plain: Plain::new(Vec::new(), parts.roots.rootfs.clone()),
             hints: Hints::default(),
             ticks: 0,
+            scans: 0,
+            stirred: false,
             unreadable: [false; 2],
             journals: Journals::new(Vec::new()),
             fresh,
@@ -127,9 +141,11 @@ impl Reader {
             writer: Writer::default(),
             dirty: false,
             written: now,
+            behind: 0,
             scanned: None,
             anew: true,
             unkept: false,
+            waiting: false,
             ticked: now.checked_sub(TICK).unwrap_or(now),
             parts,
         };
@@ -196,6 +212,7 @@ impl Reader {
                     source.outstanding = source.outstanding.saturating_sub(1);
                 }
             }
+            self.behind += batch.body.len();
             self.dirty = true;
         }
         self.back = back;
@@ -346,10 +363,16 @@ impl Reader {
 
     /// Writes the checkpoint where something has changed.
     fn keep(&mut self, now: bool) {
-        if !self.dirty || (!now && self.written.elapsed() < CHECKPOINT) {
+        let pause = if self.behind < MUCH {
+            CALM_CHECKPOINT
+        } else {
+            CHECKPOINT
+        };
+        if !self.dirty || (!now && self.written.elapsed() < pause) {
             return;
         }
         self.written = Instant::now();
+        self.behind = 0;
         self.writer.clear();
         for source in self.sources.values() {
             self.writer.source(&source.key, source.app.as_deref());

@@ -17,6 +17,11 @@ use crate::api::agent_config::{LogsConfig, PodMatch};
 /// files. One that is not told by then is named after its path, and that stays.
 const PATIENCE: Duration = Duration::from_secs(10);
 
+/// Whether a source's labels should have been told by now.
+pub fn is_late(source: &Source) -> bool {
+    source.found.elapsed() >= PATIENCE
+}
+
 /// What is known about a pod.
 #[derive(Debug, Default)]
 pub struct Known {
@@ -35,16 +40,16 @@ pub fn settle(source: &Source, plan: &Plan, told: &Shared, node: Option<&str>) -
             uid,
             container,
         } => {
-            let known = told.with(|told| match told.pods.get(uid) {
-                Some(pod) => Some(Known::of(pod)),
-                None if told.watch == Watch::None => Some(Known::default()),
-                None => None,
-            });
             // Rules that ask for labels are kept: without an answer nothing is sent that they might
             // leave out or redact.
-            let late = source.found.elapsed() >= PATIENCE && !plan.asks_for_labels();
-            let waited = late || source.gone;
-            let unknown = known.is_none() && plan.asks_for_labels();
+            let asks = plan.asks_for_labels();
+            let known = told.with(|told| match told.pods.get(uid) {
+                Some(pod) => Some(Known::of(pod)),
+                None if told.watch == Watch::None && !asks => Some(Known::default()),
+                None => None,
+            });
+            let waited = (is_late(source) && !asks) || source.gone;
+            let unknown = known.is_none() && asks;
             let known = known.or_else(|| waited.then(Known::default))?;
             // What an earlier run has settled stays, so that the same line has the same labels.
             let app = source.app.clone().or(known.app.clone());
@@ -252,5 +257,104 @@ impl Known {
             labels: pod.given.clone(),
             multiline: pod.multiline.clone(),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::agent::logs::discover::Found;
+    use crate::api::agent_config::{LokiConfig, Pattern, PodLogsConfig, StageConfig};
+    use std::sync::Arc;
+    use std::time::Instant;
+
+    fn source() -> Source {
+        let found = Found {
+            key: "/pods/shop_web-0_u/app".into(),
+            folder: "/pods/shop_web-0_u/app".into(),
+            kind: Kind::Pod {
+                namespace: "shop".into(),
+                pod: "web-0".into(),
+                uid: "u".into(),
+                container: "app".into(),
+            },
+            within: [].into(),
+            watch: None,
+            files: Vec::new(),
+        };
+        let mut source = Source::new(0, &found, Arc::default());
+        source.found = Instant::now().checked_sub(PATIENCE * 100).unwrap();
+        source
+    }
+
+    fn plan(change: impl FnOnce(&mut LogsConfig)) -> Plan {
+        let mut config = LogsConfig {
+            loki: LokiConfig {
+                url: "http://loki:3100".into(),
+                ..LokiConfig::default()
+            },
+            pods: Some(PodLogsConfig::default()),
+            ..LogsConfig::default()
+        };
+        change(&mut config);
+        Plan::new(config).unwrap()
+    }
+
+    #[test]
+    fn where_rules_ask_for_labels_nothing_goes_before_they_are_told() {
+        let labelled = || PodMatch {
+            match_labels: [("card".to_owned(), "yes".to_owned())].into(),
+            ..PodMatch::default()
+        };
+        let asking = [
+            plan(|config| {
+                config.pods = Some(PodLogsConfig {
+                    exclude: vec![labelled()],
+                    ..PodLogsConfig::default()
+                });
+            }),
+            plan(|config| {
+                config.stages = vec![StageConfig::Drop(Pattern {
+                    pods: Some(labelled()),
+                    pattern: "x".into(),
+                })];
+            }),
+        ];
+        let told = Shared::default();
+        let mut source = source();
+        for watch in [Watch::None, Watch::Follows] {
+            told.with(|told| told.watch = watch);
+            for plan in &asking {
+                assert!(settle(&source, plan, &told, None).is_none());
+            }
+        }
+        // Nothing depends on them: the name in the path will do.
+        let settled = settle(&source, &plan(|_| {}), &told, None).unwrap();
+        assert_eq!((settled.app.as_str(), settled.excluded), ("web", false));
+        // Nobody will ever tell of a pod that is no more.
+        source.gone = true;
+        for plan in &asking {
+            let settled = settle(&source, plan, &told, None).unwrap();
+            assert!(settled.unknown && settled.excluded);
+        }
+        source.gone = false;
+        told.with(|told| {
+            told.pods.insert(
+                "u".into(),
+                Pod {
+                    given: labelled().match_labels,
+                    ..Pod::default()
+                },
+            )
+        });
+        assert!(settle(&source, &asking[0], &told, None).unwrap().excluded);
+        assert!(!settle(&source, &asking[1], &told, None).unwrap().excluded);
+    }
+
+    #[test]
+    fn a_pods_pattern_takes_no_more_memory_than_one_of_the_configuration() {
+        assert!(pattern(Some(r"^\d{4}-")).is_some());
+        assert!(pattern(Some(r"(\w{1000}){100}")).is_none());
+        assert!(pattern(Some("(")).is_none());
     }
 }

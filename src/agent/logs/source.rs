@@ -235,6 +235,11 @@ impl Source {
             && self.files.iter().all(calm)
     }
 
+    /// Whether the kernel has told that something has changed since it was read to the end.
+    pub fn is_told(&self) -> bool {
+        self.watch.is_some() && self.hinted
+    }
+
     /// Whether a turn would find something to do.
     pub fn wants(&mut self, now: Instant) -> bool {
         if self.kind == Kind::Journal {

@@ -15,6 +15,9 @@ use super::names::Order;
 /// How long a file that was put aside is still read: its writer may not have noticed yet.
 pub const GRACE: Duration = Duration::from_secs(1);
 
+/// How long a file that is not where it was is looked for: folders are looked at more often.
+const MISSING: Duration = Duration::from_secs(30);
+
 /// A log file.
 #[derive(Debug)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
@@ -57,6 +60,8 @@ pub struct Tail {
     pub within: Arc<[PathBuf]>,
     /// Whether it could not be read the last time.
     pub failing: bool,
+    /// Since when it is not where it was.
+    pub missing: Option<Instant>,
 }
 
 /// What an opened file turned out to be.
@@ -102,6 +107,7 @@ impl Tail {
             metadata: Vec::new(),
             within,
             failing: false,
+            missing: None,
             record,
         }
     }
@@ -125,11 +131,11 @@ impl Tail {
     }
 
     /// Looks at the open file. One that has become shorter, or begins otherwise, was emptied and
-    /// written anew (logrotate's copytruncate).
+    /// written anew (logrotate's copytruncate). With `grows` nobody does the latter.
     ///
     /// # Errors
     /// When it cannot be read.
-    pub fn look(&mut self) -> io::Result<Grown> {
+    pub fn look(&mut self, grows: bool) -> io::Result<Grown> {
         let Some(input) = &self.input else {
             return Ok(Grown::Nothing);
         };
@@ -144,6 +150,9 @@ impl Tail {
         }
         if size == self.read {
             return Ok(Grown::Nothing);
+        }
+        if grows && usize::from(self.record.print.length) == FIRST_BYTES {
+            return Ok(Grown::More);
         }
         let mut buffer = [0; FIRST_BYTES];
         let length = input.beginning(&mut buffer)?;
@@ -183,6 +192,12 @@ impl Tail {
             || self
                 .aside
                 .is_some_and(|since| now.duration_since(since) >= GRACE)
+    }
+
+    /// Whether a file that is not where it was was looked for long enough.
+    pub fn is_missed(&mut self, now: Instant) -> bool {
+        let since = *self.missing.get_or_insert(now);
+        now.duration_since(since) >= MISSING
     }
 
     /// Whether everything in it is delivered, for good.

@@ -63,11 +63,15 @@ impl Source {
                 Ok(Reached::End) => self.files[index].seen = self.files[index].size,
                 Err(error) => {
                     let file = &mut self.files[index];
+                    let moved = error.kind() == io::ErrorKind::NotFound;
+                    if moved && !file.is_missed(work.now) {
+                        // It has been given another name, by which the next look finds it.
+                        return false;
+                    }
                     if !std::mem::replace(&mut file.failing, true) {
                         counts.failed(&file.path, &error);
                     }
-                    let hopeless = file.compressed || error.kind() == io::ErrorKind::NotFound;
-                    if !hopeless {
+                    if !moved && !file.compressed {
                         return false;
                     }
                     // There is no other copy of it.
@@ -83,6 +87,8 @@ impl Source {
             }
             self.end(index, settled, work, limit);
         }
+        // What is written from now on will be told.
+        self.hinted = false;
         self.expire(false, settled, work, limit);
         false
     }
@@ -126,6 +132,8 @@ impl Source {
         budget: &mut usize,
         counts: &Metrics,
     ) -> io::Result<Reached> {
+        // A runtime never empties a file that it writes itself, at which no link leads.
+        let grows = matches!(self.kind, Kind::Pod { .. }) && self.watch.is_some();
         let file = &mut self.files[index];
         if file.open()? == Opened::Other {
             return Err(io::Error::new(
@@ -134,7 +142,8 @@ impl Source {
             ));
         }
         file.failing = false;
-        match file.look()? {
+        file.missing = None;
+        match file.look(grows)? {
             Grown::Nothing => return Ok(Reached::End),
             Grown::More => {}
             Grown::Truncated(unread) => {

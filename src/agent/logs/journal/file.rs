@@ -2,15 +2,17 @@
 //! needs them. They are written while they are read: an entry counts once the header counts it.
 
 use std::fs::File;
-use std::io::{self, Read};
+use std::io;
 use std::os::unix::fs::FileExt;
 
-use ruzstd::decoding::StreamingDecoder;
+use super::packed::unpack;
 
 const SIGNATURE: &[u8] = b"LPKSHHRH";
 /// As much of the header as is looked at.
 const HEADER: usize = 240;
 /// Flags of the header: what a reader must know.
+const XZ: u32 = 1;
+const LZ4: u32 = 2;
 const KEYED: u32 = 4;
 const ZSTD: u32 = 8;
 const COMPACT: u32 = 16;
@@ -18,12 +20,10 @@ const COMPACT: u32 = 16;
 const DATA: u8 = 1;
 const ENTRY: u8 = 3;
 const ENTRY_ARRAY: u8 = 6;
-/// The flag of a field that is compressed with zstd.
-const FIELD_ZSTD: u8 = 4;
 /// What is before an object's own content.
 const OBJECT: usize = 16;
 /// As much of a field as is read, and of an entry.
-const MOST: usize = 1 << 20;
+pub const MOST: usize = 1 << 20;
 
 /// What a header says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -85,9 +85,8 @@ impl Header {
 fn parse(bytes: &[u8; HEADER]) -> Option<Header> {
     bytes.strip_prefix(SIGNATURE)?;
     let flags = u32::try_from(number(bytes, 12, 4)?).ok()?;
-    // What is compressed otherwise is left out when it is met; what is written otherwise cannot be
-    // read at all.
-    let known = 1 | 2 | KEYED | ZSTD | COMPACT;
+    // What is written otherwise cannot be read at all.
+    let known = XZ | LZ4 | KEYED | ZSTD | COMPACT;
     (flags & !known == 0).then_some(())?;
     Some(Header {
         id: bytes.get(24..40)?.try_into().ok()?,
@@ -210,18 +209,14 @@ impl Journal {
     fn field(&mut self, offset: u64, entry: &mut Entry) -> io::Result<()> {
         let (kind, flags, size) = self.object(offset)?;
         let head = if self.compact() { 72 } else { 64 };
-        let length = size.saturating_sub(head);
-        if kind != DATA || length > MOST as u64 {
+        let length = usize::try_from(size.saturating_sub(head)).unwrap_or(usize::MAX);
+        // A long text is cut; nothing else that is long is wanted, such as what a crash has left.
+        if kind != DATA || (length > MOST && flags != 0) {
             return Ok(());
         }
-        let mut bytes = vec![0; usize::try_from(length).unwrap_or(0)];
+        let mut bytes = vec![0; length.min(MOST)];
         self.file.read_exact_at(&mut bytes, offset + head)?;
-        if flags & FIELD_ZSTD != 0 {
-            bytes = unpack(&bytes)?;
-        } else if flags != 0 {
-            // XZ and LZ4, which systemd has not written for years.
-            return Ok(());
-        }
+        let bytes = unpack(flags, bytes)?;
         let Some(equals) = memchr::memchr(b'=', &bytes) else {
             return Ok(());
         };
@@ -269,20 +264,15 @@ impl Journal {
     }
 }
 
-fn unpack(bytes: &[u8]) -> io::Result<Vec<u8>> {
-    let decoder = StreamingDecoder::new(bytes).map_err(|_| wrong("a field cannot be unpacked"))?;
-    let mut text = Vec::new();
-    decoder.take(MOST as u64).read_to_end(&mut text)?;
-    Ok(text)
-}
-
-fn number(bytes: &[u8], at: usize, width: usize) -> Option<u64> {
+/// A number of so many bytes, the lowest first.
+pub fn number(bytes: &[u8], at: usize, width: usize) -> Option<u64> {
     let bytes = bytes.get(at..at + width)?;
     let add = |number: u64, byte: &u8| number << 8 | u64::from(*byte);
     Some(bytes.iter().rev().fold(0, add))
 }
 
-fn wrong(text: &'static str) -> io::Error {
+/// What is wrong with a file.
+pub fn wrong(text: &'static str) -> io::Error {
     io::Error::new(io::ErrorKind::InvalidData, text)
 }
 
@@ -314,7 +304,7 @@ fn tempfile(bytes: &[u8]) -> Option<File> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::io::Write;
+    use std::io::{Read, Write};
 
     /// What systemd-journal-remote has written from sixty entries, unpacked.
     fn recorded(name: &str) -> File {

@@ -3,8 +3,9 @@
 //! In a file's record `done` counts entries instead of bytes, and the print is of the file's id.
 
 mod file;
+mod packed;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fs;
 use std::io;
 use std::os::unix::fs::MetadataExt;
@@ -14,6 +15,8 @@ use std::sync::Arc;
 #[cfg(feature = "fuzz")]
 pub use file::read_all;
 pub use file::{Entry, Header, Journal};
+#[cfg(feature = "fuzz")]
+pub use packed::unpack;
 
 use super::checkpoint::FileRecord;
 use super::discover::{Change, Found};
@@ -40,6 +43,8 @@ pub struct Journals {
     known: HashMap<String, PathBuf>,
     /// When each folder had changed when it was read.
     changed: HashMap<PathBuf, i64>,
+    /// Files that cannot be read, as was said.
+    failing: HashSet<PathBuf>,
 }
 
 impl Journals {
@@ -49,6 +54,7 @@ impl Journals {
             folders,
             known: HashMap::new(),
             changed: HashMap::new(),
+            failing: HashSet::new(),
         }
     }
 
@@ -83,8 +89,14 @@ impl Journals {
                 if !name.ends_with(".journal") && !name.ends_with(".journal~") {
                     continue;
                 }
-                let Ok((id, header)) = look(&path, &within) else {
-                    continue;
+                let (id, header) = match look(&path, &within) {
+                    Ok(looked) => looked,
+                    Err(error) => {
+                        if self.failing.insert(path.clone()) {
+                            out.push(Change::Failed(path, error));
+                        }
+                        continue;
+                    }
                 };
                 let key = key(&header);
                 if self.known.get(&key) != Some(&path) {
@@ -127,6 +139,8 @@ fn found(key: String, folder: &Path, within: &Arc<[PathBuf]>, path: &Path, id: F
         folder: folder.to_owned(),
         kind: Kind::Journal,
         within: within.clone(),
+        // It is written by way of memory, of which the kernel tells nobody.
+        watch: None,
         files: vec![Listed {
             name: super::tail::name(path).to_owned(),
             path: path.to_owned(),
@@ -195,7 +209,7 @@ impl Source {
         budget: usize,
         counts: &Metrics,
     ) -> bool {
-        match self.read_journal(settled, work, limit, budget) {
+        match self.read_journal(settled, work, limit, budget, counts) {
             Ok(more) => more,
             Err(error) => {
                 if let Some(file) = self.files.first_mut()
@@ -214,6 +228,7 @@ impl Source {
         work: &mut Work,
         limit: usize,
         budget: usize,
+        counts: &Metrics,
     ) -> io::Result<bool> {
         let Some(file) = self.files.first_mut().filter(|file| !file.ended) else {
             return Ok(false);
@@ -239,7 +254,9 @@ impl Source {
             work.made.counts.lines += 1;
             if let Err(error) = read {
                 work.made.counts.unparsable += 1;
-                tracing::debug!(%error, path = %file.path.display(), "an entry of the journal cannot be read");
+                if !std::mem::replace(&mut file.failing, true) {
+                    counts.failed(&file.path, &error);
+                }
                 continue;
             }
             spent += entry.message.len() + 64;

@@ -7,9 +7,10 @@ use prometheus::Registry;
 
 use super::append;
 use crate::agent::logs::batch::Open;
-use crate::agent::logs::discover::{Change, Pods};
+use crate::agent::logs::discover::{Change, Pods, Scan};
 use crate::agent::logs::entries::Work;
 use crate::agent::logs::files::Look;
+use crate::agent::logs::hints::Hints;
 use crate::agent::logs::metrics::Metrics;
 use crate::agent::logs::source::{Settled, Source};
 
@@ -40,8 +41,13 @@ fn lines_cost_no_allocation() {
     append(&log, &text(10_000));
     let metrics = Metrics::new(&Registry::new()).unwrap();
     let mut changes = Vec::new();
+    let mut scan = Scan {
+        now: 0,
+        hints: &mut Hints::default(),
+        out: &mut changes,
+    };
     Pods::new(folder.path().to_owned(), folder.path())
-        .scan(0, &mut changes)
+        .scan(&mut scan)
         .unwrap();
     let Some(Change::Files(found)) = changes.pop() else {
         panic!("the container is found")

@@ -2,6 +2,7 @@
 
 mod allocation;
 mod receiver;
+mod renamed;
 
 use std::collections::BTreeMap;
 use std::fs::{self, OpenOptions};
@@ -446,4 +447,39 @@ fn what_was_written_before_a_file_was_emptied_is_read_from_its_copy() {
     fs::write(&log, "3\n").unwrap();
     expect(&host, &["one", "two", "3"].map(str::to_owned));
     assert_eq!(host.receiver.count(), 3, "nothing was sent twice");
+}
+
+#[test]
+fn a_folder_that_cannot_be_read_is_counted_and_looked_at_again() {
+    let host = Host::new();
+    let pods = host.folder.path().join("pods");
+    let mut config = host.config();
+    config.pods = Some(PodLogsConfig {
+        directory: pods.display().to_string(),
+        ..PodLogsConfig::default()
+    });
+    drop(fs::remove_dir(&pods));
+    let running = Running::start(config);
+    let failures = || running.value("masthead_agent_log_read_failures_total");
+    let until = |count: f64| {
+        let begin = Instant::now();
+        while failures() < count {
+            assert!(
+                begin.elapsed() < Duration::from_mins(1),
+                "{} of {count}",
+                failures()
+            );
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    };
+    // It is not there at all.
+    until(1.0);
+    // A container's folder that leads to itself.
+    let container = host.path("pods/shop_web-0_u/app");
+    std::os::unix::fs::symlink(&container, &container).unwrap();
+    until(2.0);
+    fs::remove_file(&container).unwrap();
+    append(&host.path("pods/shop_web-0_u/app/0.log"), &cri(0));
+    expect(&host, &lines(0..1));
+    assert!((failures() - 2.0).abs() < 0.1, "each is counted once");
 }
