@@ -31,6 +31,7 @@ pub mod publish;
 pub mod quarantine;
 pub mod reconcile;
 pub mod seen;
+pub mod slim;
 pub mod status;
 pub mod sweep;
 pub mod unclaimed;

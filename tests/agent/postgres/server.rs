@@ -1,14 +1,12 @@
 //! Real servers, each in a folder and on a port of its own.
 
 use std::fs::File;
-use std::net::TcpListener;
+use std::net::{Ipv4Addr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use tokio_postgres::{Client, NoTls};
-
-use super::super::LOOPBACK;
 
 /// A server that ends with the test.
 pub struct Server {
@@ -273,7 +271,7 @@ fn connect(port: u16, role: &str, database: &str) -> Option<Connection> {
 }
 
 fn free_port() -> u16 {
-    TcpListener::bind(LOOPBACK)
+    TcpListener::bind((Ipv4Addr::LOCALHOST, 0))
         .unwrap()
         .local_addr()
         .unwrap()
