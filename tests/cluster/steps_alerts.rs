@@ -27,17 +27,22 @@ const POSTGRES: u32 = 18;
 /// The limit of connections in this test, and how many are opened above what the agent has.
 const CONNECTIONS: usize = 8;
 
-/// What is over its threshold from the start, with its severity, and the labels that tell which
-/// one of its alerts is meant.
-const FIRST: [(&str, &str, &[(&str, &str)]); 5] = [
+/// An alert, its severity, and the labels that tell which one of its alerts is meant.
+type Expected = (
+    &'static str,
+    &'static str,
+    &'static [(&'static str, &'static str)],
+);
+
+/// What is over its threshold from the start.
+const FIRST: [Expected; 5] = [
     ("ContainerDown", "critical", &[("pod", "broken")]),
     ("HighMemory", "warning", &[]),
     ("HighCpu", "warning", &[]),
     ("LowDisk", "warning", &[]),
     ("PostgresConnections", "warning", &[("instance", "shop")]),
 ];
-const POSTGRES_DOWN: (&str, &str, &[(&str, &str)]) =
-    ("PostgresDown", "critical", &[("instance", "shop")]);
+const POSTGRES_DOWN: Expected = ("PostgresDown", "critical", &[("instance", "shop")]);
 
 pub async fn the_six_default_alerts_fire_are_told_and_resolve(cluster: &Cluster) {
     let host = env::var("MASTHEAD_TEST_HOST").expect("hack/cluster-test names it");
