@@ -71,6 +71,13 @@ pub struct ControllerArgs {
     /// The cluster's DNS domain.
     #[arg(long, env = "MASTHEAD_CLUSTER_DOMAIN", default_value = "cluster.local")]
     pub cluster_domain: String,
+    /// The headless Service of the operator's own metrics, which every Prometheus scrapes; none:
+    /// nobody does, as for an operator outside of the cluster.
+    #[arg(long, env = "MASTHEAD_METRICS_SERVICE")]
+    pub metrics_service: Option<String>,
+    /// Where the pages are that say what to do about an alert: each is `<here>/<alert>.md`.
+    #[arg(long, env = "MASTHEAD_RUNBOOKS", default_value = crate::api::defaults::RUNBOOKS)]
+    pub runbooks: String,
     /// The folder of the nodes below which stacks may have log files shipped; empty: no files,
     /// and no journal.
     #[arg(

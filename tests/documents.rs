@@ -216,3 +216,36 @@ fn what_is_wrong_is_told_with_its_place_and_field() {
     }
     assert_eq!(said.lines().count(), 3, "each is told once:\n{said}");
 }
+
+#[test]
+fn tests_of_rules_are_run_by_promtool_and_one_that_fails_is_told_with_its_place() {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    if !std::env::split_paths(&path).any(|folder| folder.join("promtool").is_file()) {
+        assert!(std::env::var_os("CI").is_none(), "promtool is needed in CI");
+        eprintln!("SKIPPED: promtool is not on the PATH: . hack/tools/env.sh");
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("rule.yaml");
+    let write = |values: &str| {
+        let text = format!(
+            "apiVersion: masthead.dev/v1alpha1\nkind: AlertRule\nmetadata: {{name: disk, namespace: shop}}\n\
+             spec:\n  rules: [{{alert: DiskFull, expr: disk_used > 90, severity: warning}}]\n  tests:\n\
+             \x20 - name: right\n    inputSeries: [{{series: disk_used, values: '95x9'}}]\n\
+             \x20   alertRuleTest: [{{evalTime: 1m, alertname: DiskFull, expAlerts: [{{expLabels: {{severity: warning}}}}]}}]\n\
+             \x20 - name: too low\n    inputSeries: [{{series: disk_used, values: '{values}'}}]\n\
+             \x20   alertRuleTest: [{{evalTime: 1m, alertname: DiskFull, expAlerts: [{{expLabels: {{severity: warning}}}}]}}]\n"
+        );
+        fs::write(&file, text).unwrap();
+        check(file.clone())
+    };
+    let (right, said) = write("95x9");
+    assert!(right, "{said}");
+    let (right, said) = write("10x9");
+    assert!(!right);
+    assert_eq!(said.lines().count(), 1, "the other test passes:\n{said}");
+    assert!(
+        said.contains("spec.tests[1]: too low: ") && said.contains("DiskFull"),
+        "{said}"
+    );
+}

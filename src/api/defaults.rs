@@ -5,6 +5,8 @@ use super::component::Component;
 /// The folder of the nodes below which stacks may have log files shipped, unless the chart says
 /// otherwise.
 pub const HOST_LOGS: &str = "/var/log";
+/// Where the pages are that say what to do about an alert.
+pub const RUNBOOKS: &str = "https://github.com/masthead/masthead/blob/main/docs/runbooks";
 
 /// Scrapes and rule evaluations happen this often.
 pub const SCRAPE_INTERVAL: &str = "15s";

@@ -268,6 +268,8 @@ impl Manifests {
                 namespace: "masthead-system".into(),
                 role_prefix: "masthead".into(),
                 cluster_domain: "cluster.local".into(),
+                metrics_service: Some("masthead-metrics".into()),
+                runbooks: crate::api::defaults::RUNBOOKS.into(),
                 cluster_wide: true,
                 host_logs: Some(defaults::HOST_LOGS.to_owned()),
             },

@@ -33,6 +33,9 @@ use transport::{Forward, http};
 const CONNECT: Duration = Duration::from_secs(1);
 /// The longest that a whole exchange may take.
 const WHOLE: Duration = Duration::from_secs(3);
+/// The longest that what grows with the rules may take: at a reload Prometheus reads each of them
+/// anew, 10,000 of them for seconds. One that is cut off has to be waited for all the same.
+const HEAVY: Duration = Duration::from_secs(30);
 /// How much of a refusal is kept: the process's own words, not a page of HTML.
 const WORDS: usize = 400;
 
@@ -110,6 +113,8 @@ struct Ask<'a> {
     path: &'a str,
     authorization: Option<String>,
     json: Option<String>,
+    /// How long the whole exchange may take.
+    within: Duration,
 }
 
 impl<'a> Ask<'a> {
@@ -118,6 +123,7 @@ impl<'a> Ask<'a> {
         Self {
             method,
             path,
+            within: WHOLE,
             authorization: None,
             json: None,
         }
@@ -166,12 +172,10 @@ impl Backends {
         let request = request
             .body(Full::new(body))
             .map_err(|error| BackendError::Unreadable(error.to_string()))?;
-        timeout(WHOLE, self.exchange(pod, port, request))
+        let within = ask.within;
+        timeout(within, self.exchange(pod, port, request))
             .await
-            .unwrap_or(Err(BackendError::Timeout {
-                port,
-                within: WHOLE,
-            }))
+            .unwrap_or(Err(BackendError::Timeout { port, within }))
     }
 
     async fn exchange(
@@ -208,17 +212,6 @@ impl Backends {
         http(stream, port, request).await
     }
 
-    /// The body of a successful answer.
-    async fn body(
-        &self,
-        pod: &PodRef,
-        port: u16,
-        method: Method,
-        path: &str,
-    ) -> Result<Bytes, BackendError> {
-        self.answer(pod, port, Ask::plain(method, path)).await
-    }
-
     /// The body of a successful answer to any question.
     async fn answer(&self, pod: &PodRef, port: u16, ask: Ask<'_>) -> Result<Bytes, BackendError> {
         let path = ask.path;
@@ -236,13 +229,20 @@ impl Backends {
     }
 
     async fn get(&self, pod: &PodRef, port: u16, path: &str) -> Result<Bytes, BackendError> {
-        self.body(pod, port, Method::GET, path).await
+        self.answer(pod, port, Ask::plain(Method::GET, path)).await
+    }
+
+    async fn reload(&self, pod: &PodRef, port: u16) -> Result<(), BackendError> {
+        let ask = Ask {
+            within: HEAVY,
+            ..Ask::plain(Method::POST, "/-/reload")
+        };
+        self.answer(pod, port, ask).await.map(|_| ())
     }
 
     /// Makes Prometheus read its files again; an error holds its own words.
     pub async fn prometheus_reload(&self, pod: &PodRef, port: u16) -> Result<(), BackendError> {
-        let reloaded = self.body(pod, port, Method::POST, "/-/reload").await;
-        reloaded.map(|_| ())
+        self.reload(pod, port).await
     }
 
     /// The configuration that Prometheus runs, as it writes it itself.
@@ -277,7 +277,11 @@ impl Backends {
             // Names of namespaces and objects need no escape.
             path.push_str(&group.replace('/', "%2F"));
         }
-        rules::prometheus(&self.get(pod, port, &path).await?)
+        let ask = Ask {
+            within: HEAVY,
+            ..Ask::plain(Method::GET, &path)
+        };
+        rules::prometheus(&self.answer(pod, port, ask).await?)
     }
 
     /// The rules that Loki's ruler has loaded, and their contents; it answers in Prometheus' form.
@@ -330,8 +334,7 @@ impl Backends {
 
     /// Makes Alertmanager read its files again; an error holds its own words.
     pub async fn alertmanager_reload(&self, pod: &PodRef, port: u16) -> Result<(), BackendError> {
-        let reloaded = self.body(pod, port, Method::POST, "/-/reload").await;
-        reloaded.map(|_| ())
+        self.reload(pod, port).await
     }
 
     /// What Alertmanager's metrics tell of its configuration.

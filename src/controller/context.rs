@@ -82,6 +82,8 @@ impl Context {
                 namespace: args.namespace.clone(),
                 role_prefix: args.role_prefix.clone(),
                 cluster_domain: args.cluster_domain.clone(),
+                metrics_service: args.metrics_service.clone(),
+                runbooks: args.runbooks.trim_end_matches('/').to_owned(),
                 cluster_wide: args.watch_namespaces.is_empty(),
                 host_logs: Some(args.agent_host_logs.clone()).filter(|folder| !folder.is_empty()),
             },

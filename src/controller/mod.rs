@@ -32,6 +32,7 @@ pub mod publish;
 pub mod quarantine;
 pub mod reconcile;
 pub mod seen;
+pub mod slim;
 pub mod status;
 pub mod sweep;
 pub mod told;

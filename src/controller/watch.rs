@@ -32,6 +32,7 @@ use super::{
     foreign::Foreigners,
     live, owner,
     seen::{Change, Seen},
+    slim::slim,
     unclaimed::{self, Reaches},
 };
 use crate::{
@@ -134,11 +135,7 @@ pub async fn start(
         stacks_synced,
     ));
     let events = self::events::<Rule>(context, namespace)
-        .modify(|rule| {
-            // Nobody here reads who wrote which field, and it is half of a small object.
-            rule.meta_mut().managed_fields = None;
-            rule.meta_mut().annotations = None;
-        })
+        .modify(slim)
         .reflect(rules_writer);
     tasks.spawn(rules_changed(
         events,

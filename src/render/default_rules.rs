@@ -24,9 +24,6 @@ use crate::{
     resolve::model::Stack,
 };
 
-/// Where the pages are that say what to do.
-const RUNBOOKS: &str = "https://github.com/masthead/masthead/blob/main/docs/runbooks";
-
 /// What the rules of a stack can ask for.
 struct Gathered<'a> {
     stack: &'a Stack,
@@ -82,10 +79,12 @@ pub fn with_jobs(stack: &Stack, jobs: BTreeSet<String>) -> BTreeMap<&'static str
         ("postgres", postgres::rules(&gathered, spec)),
         ("stack", stack::rules(&gathered, spec)),
     ];
+    let mut topics = BTreeMap::from(topics);
+    topics.retain(|_, rules| !rules.is_empty());
+    for rule in topics.values_mut().flatten() {
+        add_runbook(rule, &stack.operator.runbooks);
+    }
     topics
-        .into_iter()
-        .filter(|(_, rules)| !rules.is_empty())
-        .collect()
 }
 
 /// An alert before it is written down.
@@ -103,7 +102,6 @@ impl Alert<'_> {
         let annotations = [
             ("summary", self.summary.to_owned()),
             ("description", self.description.to_owned()),
-            ("runbook_url", format!("{RUNBOOKS}/{}.md", self.name)),
         ];
         RuleEntry {
             alert: Some(self.name.to_owned()),
@@ -116,6 +114,13 @@ impl Alert<'_> {
                 .collect(),
             ..RuleEntry::default()
         }
+    }
+}
+
+fn add_runbook(rule: &mut RuleEntry, runbooks: &str) {
+    if let Some(alert) = &rule.alert {
+        let page = AnnotationText(format!("{runbooks}/{alert}.md"));
+        rule.annotations.insert("runbook_url".to_owned(), page);
     }
 }
 

@@ -197,6 +197,10 @@ pub const POSTGRES: &str = "postgres";
 pub const POSTGRES_JOB: &str = "postgres-exporter";
 /// The job of the servers that are configured by name; the label `job` of its series is the other.
 pub const POSTGRES_TARGETS_JOB: &str = "postgres-exporter-targets";
+/// The job of the operator's own metrics.
+pub const OPERATOR_JOB: &str = "masthead-operator";
+/// The operator's port.
+pub const OPERATOR_PORT: u16 = 8080;
 
 const fn by_pod(job: &'static str) -> Scrape {
     Scrape {

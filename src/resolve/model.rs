@@ -74,6 +74,10 @@ pub struct Operator {
     pub role_prefix: String,
     /// The cluster's DNS domain.
     pub cluster_domain: String,
+    /// The headless Service of its own metrics, in its namespace; none: it is not scraped.
+    pub metrics_service: Option<String>,
+    /// Where the pages are that say what to do about an alert: a page is `<here>/<alert>.md`.
+    pub runbooks: String,
     /// Whether the operator may bind cluster-wide roles (no `watchNamespaces`).
     pub cluster_wide: bool,
     /// The folder of the nodes below which stacks may have log files shipped; none: no files and

@@ -2,7 +2,7 @@
 //! was sent.
 
 use std::{
-    net::Ipv4Addr,
+    net::{IpAddr, Ipv4Addr},
     sync::{Arc, Mutex},
     time::Duration,
 };
@@ -42,7 +42,12 @@ impl Drop for Inbox {
 
 impl Inbox {
     pub async fn start() -> Self {
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+        Self::at_address(Ipv4Addr::LOCALHOST.into()).await
+    }
+
+    /// On another address than the loopback.
+    pub async fn at_address(address: IpAddr) -> Self {
+        let listener = TcpListener::bind((address, 0)).await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         let messages = Messages::default();
         let app = Router::new()

@@ -1,4 +1,8 @@
-"""A mail server on loopback for one user: smtp.py PORT PASSWORD. Each mail is a line of JSON on standard output."""
+"""A mail server for one user: smtp.py PORT PASSWORD [ADDRESS]. Each mail is a line of JSON on standard output.
+
+It listens on loopback unless an address is given. Without a password anybody may send: Go's clients tell none to
+another machine without TLS.
+"""
 
 import asyncio
 import email
@@ -9,6 +13,7 @@ import sys
 from aiosmtpd.smtp import SMTP, AuthResult
 
 PORT, PASSWORD = int(sys.argv[1]), sys.argv[2]
+ADDRESS = sys.argv[3] if len(sys.argv) > 3 else "127.0.0.1"
 
 
 class Mailbox:
@@ -32,6 +37,8 @@ def authenticate(server, session, envelope, mechanism, data):
 
 
 def server():
+    if not PASSWORD:
+        return SMTP(Mailbox())
     # Its prompts for LOGIN are not those that Go's clients know.
     without = ["LOGIN"]
     return SMTP(
@@ -40,7 +47,7 @@ def server():
 
 
 async def main():
-    listener = await asyncio.get_running_loop().create_server(server, "127.0.0.1", PORT)
+    listener = await asyncio.get_running_loop().create_server(server, ADDRESS, PORT)
     await listener.serve_forever()
 
 

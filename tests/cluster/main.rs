@@ -21,8 +21,16 @@
 )]
 mod loki;
 
+#[path = "../backend/inbox.rs"]
+#[allow(dead_code, reason = "shared with the tests of back ends")]
+mod inbox;
+#[path = "../agent/postgres/server.rs"]
+#[allow(dead_code, reason = "shared with the tests of the agent")]
+mod postgres;
+
 mod faults;
 mod steps;
+mod steps_alerts;
 mod steps_containers;
 mod steps_dashboards;
 mod steps_discovery;
@@ -55,6 +63,16 @@ async fn every_panel_has_data_on_a_cluster_that_runs() {
     steps_dashboards::every_panel_has_data(&cluster).await;
 }
 
+/// For a developer: the default alerts on a cluster that runs, from a machine that the node reaches.
+#[tokio::test]
+async fn the_default_alerts_on_a_cluster_that_runs() {
+    if std::env::var_os("MASTHEAD_TEST_ALERTS").is_none() {
+        return;
+    }
+    let cluster = Cluster::connect().await;
+    steps_alerts::the_six_default_alerts_fire_are_told_and_resolve(&cluster).await;
+}
+
 #[tokio::test]
 async fn a_stack_on_a_real_cluster_does_what_its_users_expect() {
     if std::env::var_os("MASTHEAD_TEST_CLUSTER").is_none() {
@@ -80,6 +98,7 @@ async fn a_stack_on_a_real_cluster_does_what_its_users_expect() {
     steps::an_alert_rule_is_loaded_and_a_bad_one_says_why(&cluster).await;
     steps_rules::a_rule_fires_is_ill_or_quiet_and_says_which(&cluster).await;
     steps_rules::the_default_rules_are_loaded_and_one_fires(&cluster).await;
+    steps_alerts::the_six_default_alerts_fire_are_told_and_resolve(&cluster).await;
     steps_rules::a_thousand_good_rules_load_beside_a_bad_one(&cluster).await;
     steps::an_image_that_cannot_be_pulled_is_named(&cluster).await;
     steps_remedies::what_the_cluster_refuses_is_told_with_the_field_that_helps(&cluster).await;

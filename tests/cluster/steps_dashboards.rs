@@ -123,6 +123,8 @@ fn inputs() -> Inputs {
             namespace: "masthead-system".into(),
             role_prefix: "masthead".into(),
             cluster_domain: "cluster.local".into(),
+            metrics_service: Some("masthead-metrics".into()),
+            runbooks: masthead::api::defaults::RUNBOOKS.into(),
             cluster_wide: true,
             host_logs: None,
         },

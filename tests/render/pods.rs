@@ -11,14 +11,15 @@ use masthead::{api::component::Component, resolve::model::Stack};
 use crate::{stack, view};
 
 fn pods() -> Vec<(String, PodSpec)> {
-    let stacks = vec![
-        stack::minimal(),
-        stack::full(),
-        stack::single_node(),
-        stack::external(),
+    let stacks = [
+        stack::minimal,
+        stack::full,
+        stack::single_node,
+        stack::external,
     ];
-    let templates = stacks.iter().flat_map(view::templates);
-    templates
+    stacks
+        .iter()
+        .flat_map(|stack| view::templates(&stack()))
         .map(|(name, template)| (name, template.spec.unwrap()))
         .collect()
 }

@@ -284,6 +284,33 @@ pub fn cases() -> Vec<Case> {
             ],
         },
         Case {
+            alert: "OperatorNotReconciling",
+            fires: &[
+                (
+                    r#"masthead_last_success_timestamp_seconds{job="masthead-operator",instance="a"}"#,
+                    "0+60x5 300x30",
+                ),
+                (
+                    r#"masthead_last_success_timestamp_seconds{job="masthead-operator",instance="b"}"#,
+                    "0x40",
+                ),
+            ],
+            at: "16m",
+            labels: json!({"severity": "warning"}),
+            summary: "Masthead's operator does not look after the stacks",
+            description: "No operator has finished a look at any stack for minutes, or none answers: changes and new rules are not taken over. What runs goes on.",
+            quiet: &[
+                (
+                    r#"masthead_last_success_timestamp_seconds{job="masthead-operator",instance="a"}"#,
+                    "0+60x40",
+                ),
+                (
+                    r#"masthead_last_success_timestamp_seconds{job="masthead-operator",instance="b"}"#,
+                    "0x40",
+                ),
+            ],
+        },
+        Case {
             alert: "AgentMissing",
             fires: &[
                 (

@@ -40,6 +40,7 @@ fn all_jobs() -> BTreeSet<String> {
         "cadvisor",
         "masthead-agent",
         "kubelet",
+        "masthead-operator",
         "postgres-exporter",
     ]
     .map(ToOwned::to_owned)
@@ -170,11 +171,14 @@ fn a_rule_is_there_only_when_its_series_are() {
         without,
         [
             "ConfigNotLoaded",
+            "OperatorNotReconciling",
             "RuleEvaluationFailing",
             "TargetDown",
             "Watchdog"
         ]
     );
+    stack.operator.metrics_service = None;
+    assert!(!names(&stack).contains("OperatorNotReconciling"));
     stack.prometheus = None;
     assert!(names(&stack).is_empty());
 }

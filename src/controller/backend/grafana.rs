@@ -90,10 +90,9 @@ impl Grafana<'_> {
     ) -> Result<Bytes, BackendError> {
         let path = format!("{}{path}", self.sub_path);
         let ask = Ask {
-            method,
-            path: &path,
             authorization: Some(basic(self.login)),
             json: body.map(|body| body.to_string()),
+            ..Ask::plain(method, &path)
         };
         self.backends.answer(self.pod, self.port, ask).await
     }

@@ -1,10 +1,10 @@
 //! Delivery to one pod.
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use k8s_openapi::api::core::v1::Pod;
 use kube::{Api, ResourceExt};
-use tokio::time::{Instant, sleep, timeout_at};
+use tokio::time::{Instant, sleep};
 use tracing::debug;
 
 use super::{
@@ -25,6 +25,10 @@ use crate::{
 const FIRST_PAUSE: Duration = Duration::from_millis(60);
 /// The waits grow up to this.
 const LONGEST_PAUSE: Duration = Duration::from_millis(400);
+/// What Prometheus takes at each reload for one rule, changed or not. A reload that comes before
+/// the files costs as much as one that comes after them, so that with many rules it is worth
+/// waiting for them.
+const RELOAD_OF_ONE: Duration = Duration::from_micros(250);
 /// A touch that has brought nothing in this time is repeated.
 const TOUCH_AGAIN: Duration = Duration::from_secs(1);
 /// A pod that is ready and silent is asked once more, after this long.
@@ -146,42 +150,45 @@ impl Courier<'_> {
         let start = Instant::now();
         let mut last = Attempt::NotYet;
         let mut said = NOT_YET.to_owned();
-        let insisting = async {
-            let mut touched = touch::current(pod).map(ToOwned::to_owned);
-            // An earlier reconcile touched the pod already: time is what it needs first.
-            let known = touch::count(touched.as_deref(), &self.delivery.hash) > 0;
-            let mut touch_at = if known && !fresh {
-                start + TOUCH_AGAIN
-            } else {
-                start
-            };
-            let mut pause = FIRST_PAUSE;
-            loop {
-                let times = touch::count(touched.as_deref(), &self.delivery.hash);
-                if Instant::now() >= touch_at && (fresh || times < touch::MOST) {
-                    touch_at = Instant::now() + TOUCH_AGAIN;
-                    self.touch(&target.name, &mut touched).await;
-                }
-                sleep(pause).await;
-                pause = (pause * 3 / 2).min(LONGEST_PAUSE);
-                match self.attempt(pod, target).await {
-                    Ok(attempt) => last = attempt,
-                    Err(error) => said = error.to_string(),
-                }
-                match &last {
-                    Attempt::Holds => return,
-                    Attempt::NotYet => NOT_YET.clone_into(&mut said),
-                    Attempt::Refused(words) => words.clone_into(&mut said),
-                }
-                if matches!(last, Attempt::Refused(_)) && start.elapsed() >= REFUSED {
-                    return;
+        let mut touched = touch::current(pod).map(ToOwned::to_owned);
+        // An earlier reconcile touched the pod already: time is what it needs first.
+        let known = touch::count(touched.as_deref(), &self.delivery.hash) > 0;
+        let mut touch_at = if known && !fresh {
+            start + TOUCH_AGAIN
+        } else {
+            start
+        };
+        let mut pause = self.first_pause();
+        // An attempt is never cut off: Prometheus would go on with the reload, and the next pass
+        // would ask for another.
+        while start.elapsed() < PATIENCE {
+            let times = touch::count(touched.as_deref(), &self.delivery.hash);
+            if Instant::now() >= touch_at && (fresh || times < touch::MOST) {
+                touch_at = Instant::now() + TOUCH_AGAIN;
+                self.touch(&target.name, &mut touched).await;
+            }
+            sleep(pause).await;
+            pause = (pause * 3 / 2).min(LONGEST_PAUSE);
+            match self.attempt(pod, target).await {
+                Ok(attempt) => last = attempt,
+                Err(error) => {
+                    said = error.to_string();
+                    continue;
                 }
             }
-        };
-        let in_time = timeout_at(start + PATIENCE, insisting).await.is_ok();
+            match &last {
+                Attempt::Holds => break,
+                Attempt::NotYet => NOT_YET.clone_into(&mut said),
+                Attempt::Refused(words) => {
+                    words.clone_into(&mut said);
+                    if start.elapsed() >= REFUSED {
+                        break;
+                    }
+                }
+            }
+        }
         let holds = matches!(last, Attempt::Holds);
-        let refused =
-            matches!(last, Attempt::Refused(_)) && (in_time || start.elapsed() >= REFUSED);
+        let refused = matches!(last, Attempt::Refused(_));
         if refused {
             // It has gone back to what it had before: the operator must know what that is.
             self.all_rules(pod, target).await;
@@ -197,6 +204,13 @@ impl Courier<'_> {
                 .of(self.stack, &identity(pod))
                 .filter(|_| self.rule_files.is_some()),
         }
+    }
+
+    /// How long the files are waited for before the first reload.
+    fn first_pause(self) -> Duration {
+        let rules = self.rule_files.map_or(0, BTreeMap::len);
+        let reload = RELOAD_OF_ONE.saturating_mul(u32::try_from(rules).unwrap_or(u32::MAX));
+        reload.clamp(FIRST_PAUSE, LONGEST_PAUSE)
     }
 
     /// One reload, and what came of it. Configuration and rules reach the pod as volumes of their

@@ -128,6 +128,8 @@ fn stack() -> Stack {
             namespace: String::new(),
             role_prefix: String::new(),
             cluster_domain: String::new(),
+            metrics_service: None,
+            runbooks: String::new(),
             cluster_wide: true,
             host_logs: None,
         },

@@ -37,7 +37,10 @@ pub struct ScrapeConfig {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     kubernetes_sd_configs: Vec<KubernetesSd>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
+    dns_sd_configs: Vec<DnsSd>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     static_configs: Vec<StaticTargets>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     relabel_configs: Vec<Relabel>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     metric_relabel_configs: Vec<Relabel>,
@@ -71,6 +74,15 @@ pub(super) struct Limits {
     pub label_limit: u64,
     pub label_name_length_limit: u64,
     pub label_value_length_limit: u64,
+}
+
+/// Targets found by a name that has an address for each.
+#[derive(Debug, Serialize)]
+struct DnsSd {
+    names: Vec<String>,
+    #[serde(rename = "type")]
+    record: &'static str,
+    port: u16,
 }
 
 /// Targets that are named.
@@ -193,6 +205,7 @@ pub fn jobs(stack: &Stack) -> Vec<ScrapeConfig> {
     let kubelet = stack.operator.cluster_wide.then(kubelet_job);
     own.chain(postgres_job(stack))
         .chain(kubelet)
+        .chain(operator_job(stack))
         .chain(annotated::jobs(stack))
         .collect()
 }
@@ -239,7 +252,6 @@ fn own_job(stack: &Stack, port: &Port, scrape: Scrape) -> ScrapeConfig {
         metrics_path: metrics_path(stack, port.component),
         honor_labels: scrape.own_instance,
         kubernetes_sd_configs: vec![own_pods(stack)],
-        static_configs: Vec::new(),
         relabel_configs,
         ..ScrapeConfig::default()
     }
@@ -284,6 +296,25 @@ fn postgres_job(stack: &Stack) -> Option<ScrapeConfig> {
     })
 }
 
+/// The operator, found by the name of its headless Service: that takes no right in its namespace.
+fn operator_job(stack: &Stack) -> Option<ScrapeConfig> {
+    let operator = &stack.operator;
+    let service = operator.metrics_service.as_ref()?;
+    let name = format!(
+        "{service}.{}.svc.{}",
+        operator.namespace, operator.cluster_domain
+    );
+    Some(ScrapeConfig {
+        job_name: flows::OPERATOR_JOB.into(),
+        dns_sd_configs: vec![DnsSd {
+            names: vec![name],
+            record: "A",
+            port: flows::OPERATOR_PORT,
+        }],
+        ..ScrapeConfig::default()
+    })
+}
+
 /// The kubelets know how full the volumes are. Their certificates are signed by themselves in most
 /// clusters, so they are not verified.
 fn kubelet_job() -> ScrapeConfig {
@@ -304,9 +335,9 @@ fn kubelet_job() -> ScrapeConfig {
             namespaces: None,
             selectors: Vec::new(),
         }],
-        static_configs: Vec::new(),
         relabel_configs: vec![copy("__meta_kubernetes_node_name", "node")],
         metric_relabel_configs: vec![Relabel::keep(&["__name__"], KUBELET_METRICS)],
+        ..ScrapeConfig::default()
     }
 }
 

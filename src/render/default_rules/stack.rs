@@ -1,6 +1,6 @@
 //! The stack itself.
 
-use super::{Alert, Gathered};
+use super::{super::flows::OPERATOR_JOB, Alert, Gathered};
 use crate::{
     api::{alerting::Severity, default_rules::DefaultRulesSpec, rule::RuleEntry},
     resolve::duration,
@@ -15,6 +15,7 @@ pub(super) fn rules(gathered: &Gathered<'_>, spec: &DefaultRulesSpec) -> Vec<Rul
         rules.extend(scraping(gathered));
         rules.extend(agents(gathered));
         rules.extend(logs(gathered));
+        rules.extend(operator(gathered));
     }
     if is_on(&spec.watchdog) {
         rules.push(watchdog());
@@ -72,8 +73,9 @@ fn scraping(gathered: &Gathered<'_>) -> Vec<RuleEntry> {
         );
         rules.push(warning(
             "VolumeFillsUp",
+            // Nobody can tell days ahead from the minutes that a new Prometheus or volume is there.
             format!(
-                "kubelet_volume_stats_available_bytes{which} / kubelet_volume_stats_capacity_bytes{which} < 0.15 and predict_linear(kubelet_volume_stats_available_bytes{which}[6h], 4 * 24 * 3600) < 0"
+                "kubelet_volume_stats_available_bytes{which} / kubelet_volume_stats_capacity_bytes{which} < 0.15 and predict_linear(kubelet_volume_stats_available_bytes{which}[6h], 4 * 24 * 3600) < 0 and kubelet_volume_stats_available_bytes{which} offset 3h"
             ),
             "1h",
             "Volume {{ $labels.persistentvolumeclaim }} fills up",
@@ -101,6 +103,21 @@ fn agents(gathered: &Gathered<'_>) -> Option<RuleEntry> {
         "Node {{ $labels.node }} has no agent",
         "No agent runs on node {{ $labels.node }}: nothing of it is gathered.",
     ))
+}
+
+/// The operator looks at each stack twice a minute, if nothing else wakes it.
+fn operator(gathered: &Gathered<'_>) -> Option<RuleEntry> {
+    let succeeded = format!("masthead_last_success_timestamp_seconds{{job=\"{OPERATOR_JOB}\"}}");
+    gathered.has(OPERATOR_JOB).then(|| {
+        warning(
+            "OperatorNotReconciling",
+            // Those that stand by have never succeeded. Without any, there is no series.
+            format!("time() - max({succeeded}) > 300 or absent({succeeded})"),
+            "5m",
+            "Masthead's operator does not look after the stacks",
+            "No operator has finished a look at any stack for minutes, or none answers: changes and new rules are not taken over. What runs goes on.",
+        )
+    })
 }
 
 fn logs(gathered: &Gathered<'_>) -> Vec<RuleEntry> {

@@ -23,6 +23,8 @@ fn inputs(cluster_wide: bool) -> Inputs {
             namespace: "masthead-system".into(),
             role_prefix: "masthead".into(),
             cluster_domain: "cluster.local".into(),
+            metrics_service: Some("masthead-metrics".into()),
+            runbooks: crate::api::defaults::RUNBOOKS.into(),
             cluster_wide,
             host_logs: None,
         },

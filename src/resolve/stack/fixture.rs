@@ -27,6 +27,8 @@ pub fn inputs() -> Inputs {
             namespace: "masthead-system".into(),
             role_prefix: "masthead".into(),
             cluster_domain: "cluster.local".into(),
+            metrics_service: Some("masthead-metrics".into()),
+            runbooks: crate::api::defaults::RUNBOOKS.into(),
             cluster_wide: true,
             host_logs: Some("/var/log".into()),
         },

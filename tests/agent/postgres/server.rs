@@ -1,14 +1,12 @@
 //! Real servers, each in a folder and on a port of its own.
 
 use std::fs::File;
-use std::net::TcpListener;
+use std::net::{Ipv4Addr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use tokio_postgres::{Client, NoTls};
-
-use super::super::LOOPBACK;
 
 /// A server that ends with the test.
 pub struct Server {
