@@ -27,15 +27,15 @@ wait_for_sample_application() {
 
 # One line for each part: its health by Prometheus' list of targets; PostgreSQL by what the agent says of the server.
 sample_targets() {
-    prometheus targets?state=active | jq -r --arg namespace "$SAMPLE_NAMESPACE" \
+    prometheus 'targets?state=active' | jq -r --arg namespace "$SAMPLE_NAMESPACE" \
         '.data.activeTargets[] | select(.labels.namespace == $namespace) | "\(.labels.app) \(.health)"'
     prometheus "query?query=pg_up" | jq -r --arg namespace "$SAMPLE_NAMESPACE" \
-        '.data.result[] | select(.metric.namespace == $namespace) | "postgres " + {"1": "up"}[.value[1]] // "down"'
+        '.data.result[] | select(.metric.namespace == $namespace) | "postgres " + ({"1": "up"}[.value[1]] // "down")'
 }
 
 # One line for each alert: what Prometheus says of it.
 sample_alerts() {
-    prometheus rules?type=alert | jq -r --arg namespace "$SAMPLE_NAMESPACE" \
+    prometheus 'rules?type=alert' | jq -r --arg namespace "$SAMPLE_NAMESPACE" \
         '.data.groups[].rules[] | select(.labels.rule_namespace == $namespace) |
         "\(.name) \(if .health == "ok" then .state else .health end)"'
 }

@@ -89,6 +89,7 @@ async fn a_stack_on_a_real_cluster_does_what_its_users_expect() {
     steps_containers::containers_are_told_as_the_kubelet_tells_them(&cluster).await;
     steps_containers::a_known_load_shows_its_figures(&cluster).await;
     steps_sample::postgres_is_asked_by_name(&cluster).await;
+    steps_sample::postgres_comes_back_with_its_rows(&cluster).await;
     steps::status_tells_what_runs(&cluster).await;
     steps_discovery::what_asks_is_scraped_and_what_cannot_be_says_why(&cluster).await;
     steps_logs::every_line_of_a_pod_that_the_kubelet_rotates_is_shipped(&cluster).await;

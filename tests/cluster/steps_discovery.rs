@@ -46,7 +46,7 @@ pub async fn what_asks_is_scraped_and_what_cannot_be_says_why(cluster: &Cluster)
     let pod = r#"up{job="annotated-pods",pod="main-alertmanager-0",app="alertmanager"}"#;
     let up = eventually("an annotated Pod is scraped", || cluster.query(pod)).await;
     assert!((up - 1.0).abs() < f64::EPSILON);
-    let count = r#"count(up{job="annotated-pods"})"#;
+    let count = r#"count(up{job="annotated-pods",namespace="monitoring"})"#;
     let count = cluster.query(count).await.unwrap();
     assert!(
         (count - 1.0).abs() < f64::EPSILON,

@@ -24,7 +24,11 @@ pub async fn every_line_of_a_pod_that_the_kubelet_rotates_is_shipped(cluster: &C
     let loki = Loki::listen("0.0.0.0:0", Limits::generous(), false).unwrap();
     let host = std::env::var("MASTHEAD_TEST_HOST").expect("hack/cluster-test names it");
     let url = format!("http://{host}:{}", loki.address.port());
-    let logs = json!({"logs": {"external": {"url": url}}});
+    // Off first: agents that run would go on to send elsewhere until they have the new file.
+    let off = json!({"logs": {"enabled": false, "external": null}});
+    cluster.patch_stack(off).await;
+    cluster.until("ready without logs", is_ready).await;
+    let logs = json!({"logs": {"enabled": null, "external": {"url": url}}});
     cluster.patch_stack(logs).await;
     let external = |stack: &_| is_ready(stack) && condition(stack, "LogsReady").1 == "External";
     cluster.until("logs go elsewhere", external).await;

@@ -3,8 +3,11 @@
 
 use std::{collections::BTreeMap, process::Command};
 
-use k8s_openapi::api::core::v1::Service;
-use kube::{Api, ResourceExt, api::ListParams};
+use k8s_openapi::api::core::v1::{Pod, Service};
+use kube::{
+    Api, ResourceExt,
+    api::{DeleteParams, ListParams},
+};
 use masthead::api::{rule::AlertRule, status::RuleHealth};
 use serde_json::{Value, json};
 
@@ -23,11 +26,7 @@ pub async fn every_part_is_up_and_its_rules_are_quiet(cluster: &Cluster) {
     is_one(cluster, r#"nginx_up{namespace="shop",app="web"}"#).await;
     let rules: Api<AlertRule> = Api::namespaced(cluster.client.clone(), SHOP);
     let rules = rules.list(&ListParams::default()).await.unwrap();
-    assert_eq!(
-        rules.items.len(),
-        3,
-        "Traefik's, the bot's, the web application's"
-    );
+    assert_eq!(rules.items.len(), 4, "one for each part");
     for rule in rules {
         let name = rule.name_any();
         let status = rule.status.unwrap_or_default();
@@ -39,7 +38,7 @@ pub async fn every_part_is_up_and_its_rules_are_quiet(cluster: &Cluster) {
         assert_eq!(status.firing, Some(0), "{name}");
     }
     let states = alert_states(cluster).await;
-    assert_eq!(states.len(), 8, "{states:?}");
+    assert_eq!(states.len(), 9, "{states:?}");
     assert!(states.values().all(|it| it == "inactive"), "{states:?}");
 }
 
@@ -97,22 +96,60 @@ pub async fn postgres_is_named(cluster: &Cluster) {
 
 /// By `/probe` of the agent's Service, with the name that [`postgres_is_named`] gave it.
 pub async fn postgres_is_asked_by_name(cluster: &Cluster) {
-    is_one(
-        cluster,
-        &format!(r#"pg_up{{job="postgres-exporter",instance="{BY_NAME}"}}"#),
-    )
-    .await;
     let services: Api<Service> = Api::namespaced(cluster.client.clone(), NAMESPACE);
     let agent = services.get("main-agent").await.unwrap().spec.unwrap();
-    let url = format!(
-        "http://{}:9187/probe?target={BY_NAME}",
-        agent.cluster_ip.unwrap()
-    );
-    let metrics = curl(&[&url]);
-    assert!(metrics.lines().any(|line| line == "pg_up 1"), "{metrics}");
+    let address = agent.cluster_ip.unwrap();
+    let url = format!("http://{address}:9187/probe?target={BY_NAME}");
+    eventually("the agent knows the server by name", || async {
+        let metrics = curl(&[&url]);
+        metrics.lines().any(|line| line == "pg_up 1").then_some(())
+    })
+    .await;
+    let by_name = format!(r#"pg_up{{job="postgres-exporter",instance="{BY_NAME}"}}"#);
+    is_one(cluster, &by_name).await;
     let gone = json!({"agent": {"postgres": {"targets": null}}});
     cluster.patch_stack(gone).await;
     cluster.until("without the server by name", is_ready).await;
+}
+
+/// Another pod on the same volume: the rows are still there, and the agent asks the new server.
+pub async fn postgres_comes_back_with_its_rows(cluster: &Cluster) {
+    let before = rows();
+    assert!(before > 0);
+    let started = "pg_postmaster_start_time_seconds{namespace=\"shop\"}";
+    let first = cluster.query(started).await.unwrap();
+    let pods: Api<Pod> = Api::namespaced(cluster.client.clone(), SHOP);
+    let uid = pods.get("postgres-0").await.unwrap().uid();
+    pods.delete("postgres-0", &DeleteParams::default())
+        .await
+        .unwrap();
+    eventually("another PostgreSQL", || async {
+        let pod = pods.get("postgres-0").await.ok()?;
+        let ready = pod.status.as_ref()?.conditions.as_ref()?.iter();
+        let mut ready = ready.filter(|it| it.type_ == "Ready" && it.status == "True");
+        (pod.uid() != uid && ready.next().is_some()).then_some(())
+    })
+    .await;
+    assert!(rows() >= before, "rows are lost");
+    eventually("the agent asks the new server", || async {
+        (cluster.query(started).await? > first).then_some(())
+    })
+    .await;
+}
+
+/// How many messages the bot has written down.
+fn rows() -> u64 {
+    let mut kubectl = Command::new("kubectl");
+    kubectl.args(["exec", "-n", SHOP, "postgres-0", "--"]);
+    kubectl.args([
+        "psql",
+        "--username=postgres",
+        "--dbname=shop",
+        "--tuples-only",
+    ]);
+    let output = kubectl.args(["--command", "select count(*) from messages"]);
+    let text = String::from_utf8(output.output().unwrap().stdout).unwrap();
+    text.trim().parse().unwrap()
 }
 
 async fn is_one(cluster: &Cluster, expr: &str) {
@@ -130,7 +167,7 @@ async fn alert_states(cluster: &Cluster) -> BTreeMap<String, String> {
         .await;
     let answer = answer.unwrap();
     let groups = answer["data"]["groups"].as_array().unwrap();
-    let rules = groups.iter().flat_map(|group| group["rules"].as_array());
+    let rules = groups.iter().filter_map(|group| group["rules"].as_array());
     let ours = rules
         .flatten()
         .filter(|rule| rule["labels"]["rule_namespace"] == SHOP);

@@ -91,7 +91,7 @@ async fn every_sample_is_taken_without_a_word(server: &Server) {
             taken += 1;
         }
     }
-    assert_eq!(taken, 9);
+    assert_eq!(taken, 10);
 }
 
 fn stack(name: &str, spec: &Value) -> Value {
