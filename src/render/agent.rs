@@ -129,7 +129,11 @@ fn pod(stack: &Stack, config: &AgentConfig, config_hash: String) -> Pod {
     Pod {
         user: User::RootReader,
         args: args(),
-        env: vec![pod::env_field("MASTHEAD_NODE_NAME", "spec.nodeName")],
+        env: vec![
+            pod::env_field("MASTHEAD_NODE_NAME", "spec.nodeName"),
+            // The C library would give each thread a heap of its own: an eighth of the agent.
+            pod::env("MALLOC_ARENA_MAX", "1"),
+        ],
         volumes,
         mounts,
         probes: Probes {
