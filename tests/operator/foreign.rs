@@ -56,14 +56,14 @@ async fn ship(bench: &Bench, namespace: &str) {
         Kind::ServiceMonitor,
         &monitor(
             "good",
-            json!([{"port": "web", "bearerTokenSecret": {"name": "scrape", "key": "token"}}]),
+            &json!([{"port": "web", "bearerTokenSecret": {"name": "scrape", "key": "token"}}]),
         ),
     )
     .await;
     create(
         &monitors,
         Kind::ServiceMonitor,
-        &monitor("bad", json!([{"port": "web", "oauth2": {}}])),
+        &monitor("bad", &json!([{"port": "web", "oauth2": {}}])),
     )
     .await;
     let rules = objects(bench, namespace, Kind::PrometheusRule);
@@ -188,7 +188,7 @@ async fn they_go_with_their_kinds(bench: &Bench, namespace: &str, stacks: &Api<M
     .await;
 }
 
-fn monitor(name: &str, endpoints: Value) -> Value {
+fn monitor(name: &str, endpoints: &Value) -> Value {
     let spec = json!({"selector": {"matchLabels": {"app": name}}, "endpoints": endpoints});
     json!({"metadata": {"name": name}, "spec": spec})
 }

@@ -25,6 +25,7 @@ mod selection;
 mod status;
 mod targets;
 #[path = "../render/tool.rs"]
+#[allow(dead_code, reason = "shared with the tests of rendering")]
 mod tool;
 mod volumes;
 mod whole;

@@ -114,7 +114,7 @@ pub async fn what_goes_with_its_namespace_is_not_put_back(bench: &Bench) {
     assert!(converge(&context, &model, &objects).await.leaving);
     let refused = bench.server.writes("admin", before);
     assert_eq!(refused.len(), 1, "{refused:?}");
-    bench::reconcile(Arc::new(context), &stack).await;
+    Box::pin(bench::reconcile(Arc::new(context), &stack)).await;
     let refused = bench.server.writes("admin", before);
     assert_eq!(refused.len(), 2, "nor is it told: {refused:?}");
 }

@@ -26,10 +26,6 @@ pub async fn a_job_finds_its_targets_and_names_them(bench: &Bench, namespace: &s
     let Some(prometheus) = tool::find("prometheus") else {
         return;
     };
-    println!(
-        "{}",
-        tool::run(std::process::Command::new(&prometheus).arg("--version"))
-    );
     for app in ["good", "other"] {
         service(bench, namespace, app).await;
     }

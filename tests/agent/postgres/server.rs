@@ -271,7 +271,7 @@ fn connect(port: u16, role: &str, database: &str) -> Option<Connection> {
 }
 
 pub fn free_port() -> u16 {
-    TcpListener::bind(LOOPBACK)
+    TcpListener::bind((Ipv4Addr::LOCALHOST, 0))
         .unwrap()
         .local_addr()
         .unwrap()
