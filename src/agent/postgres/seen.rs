@@ -71,7 +71,7 @@ impl Seen {
         let (_, up) = out.samples("pg_up").next()?;
         let counts = Counts::of(out);
         let collectors = fares(out, said);
-        let (state, reason) = state(up == 1.0, &collectors, said);
+        let (state, reason) = state(up > 0.0, &collectors, said);
         Some(Self {
             at,
             state,
@@ -86,7 +86,7 @@ impl Seen {
 
 impl Figures {
     fn of(out: &Exposition, [transactions, cached]: [f64; 2]) -> Self {
-        let standby = sum(out, "pg_replication_is_replica") == 1.0;
+        let standby = sum(out, "pg_replication_is_replica") > 0.0;
         let lag = sum(out, "pg_replication_lag_seconds");
         Self {
             connections: sum(out, "pg_stat_database_numbackends"),

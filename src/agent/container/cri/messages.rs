@@ -92,7 +92,7 @@ fn container(fields: Fields<'_>) -> (String, Container) {
             4 => {
                 container.image = Some(text(18))
                     .filter(|it| !it.is_empty())
-                    .unwrap_or_else(|| text(1))
+                    .unwrap_or_else(|| text(1));
             }
             6 => container.state = state(field.value),
             7 => container.started = Some(field.value as f64 / 1e9),
