@@ -19,6 +19,12 @@ use crate::api::agent_config::{
 
 /// Where Docker listens, unless told otherwise.
 const DOCKER: &str = "/run/docker.sock";
+/// Where container runtimes listen.
+const CRI: [&str; 3] = [
+    "/run/containerd/containerd.sock",
+    "/run/k3s/containerd/containerd.sock",
+    "/run/crio/crio.sock",
+];
 
 /// Where the configuration comes from: a file, and flags that go before it.
 #[derive(Clone, Debug, Default)]
@@ -150,12 +156,17 @@ fn everything() -> LogsConfig {
     }
 }
 
+fn is_there(path: &&str) -> bool {
+    Path::new(path).exists()
+}
+
 fn load(file: Option<&Path>) -> anyhow::Result<AgentConfig> {
     let Some(file) = file else {
         return Ok(AgentConfig {
             node: Some(NodeConfig::default()),
             containers: Some(ContainersConfig {
                 docker: Some(DOCKER.to_owned()),
+                cri: CRI.into_iter().find(is_there).map(str::to_owned),
                 ..ContainersConfig::default()
             }),
             // Without Loki's address there is nowhere to ship to.

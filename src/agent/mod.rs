@@ -29,6 +29,7 @@ mod metrics;
 mod node;
 mod page;
 mod postgres;
+mod protobuf;
 mod roots;
 
 use std::collections::HashMap;

@@ -55,4 +55,8 @@ pub struct ContainerCollectorSpec {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 16), inner(length(min = 1, max = 317)))]
     pub labels: Vec<String>,
+    /// The container runtime's CRI socket on the nodes, which is root there; not asked when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(regex(pattern = r"^/[-A-Za-z0-9._/]+$"), length(max = 80))]
+    pub runtime_socket: Option<String>,
 }

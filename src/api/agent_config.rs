@@ -119,6 +119,10 @@ pub struct ContainersConfig {
     /// The pods of this node give the names; absent: the API server is not asked.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub pods: Option<PodsConfig>,
+    /// The CRI socket of the container runtime on this host, for pods that the API server does not
+    /// tell and for what containers have written; absent: the runtime is not asked.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cri: Option<String>,
     /// The socket of Docker's Engine API on this host; absent: Docker is not asked.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub docker: Option<String>,
@@ -140,6 +144,7 @@ impl Default for ContainersConfig {
             // About 600 containers; a node runs 110 pods.
             max_series: 50_000,
             pods: None,
+            cri: None,
             docker: None,
         }
     }

@@ -58,6 +58,7 @@ pub fn resolve(
                 .then(|| ContainersConfig {
                     labels: containers.labels,
                     pods: Some(pods),
+                    cri: containers.runtime_socket,
                     ..ContainersConfig::default()
                 }),
             logs: logs(spec, namespace, inputs, problems)?,

@@ -10,6 +10,7 @@
 //! Files are read when somebody asks; what is told comes by itself and is never waited for.
 //! Samples carry no time, and a container that ends takes its series with it.
 
+mod cri;
 mod disk;
 mod docker;
 mod figures;
@@ -33,6 +34,7 @@ mod v1;
 mod v2;
 
 use std::collections::HashMap;
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -68,6 +70,8 @@ const LIMITS_AGE: Duration = Duration::from_mins(1);
 #[derive(Debug)]
 pub struct Containers {
     config: ContainersConfig,
+    /// The runtime's socket, as this process sees it.
+    runtime: Option<PathBuf>,
     told: Shared,
     gatherer: Mutex<Gatherer>,
     flight: Flight,
@@ -142,6 +146,7 @@ impl Containers {
         registry.register(Box::new(counts.gathers.clone()))?;
         registry.register(Box::new(counts.seconds.clone()))?;
         registry.register(Box::new(counts.cut.clone()))?;
+        let runtime = config.cri.as_ref().map(|path| roots.in_rootfs(path));
         let gatherer = Gatherer {
             tree: None,
             proc: Folder::open(&roots.proc)
@@ -158,6 +163,7 @@ impl Containers {
         };
         Ok(Arc::new(Self {
             config,
+            runtime,
             told: Shared::default(),
             gatherer: Mutex::new(gatherer),
             flight: Flight::new("containers"),
@@ -190,9 +196,14 @@ impl Containers {
                 docker::follow(self.told.clone(), socket.clone(), labels.clone()).await;
             }
         };
+        let runtime = async {
+            if let Some(socket) = &self.runtime {
+                cri::follow(self.told.clone(), socket).await;
+            }
+        };
         tokio::select! {
             () = stop.cancelled() => {}
-            () = async { tokio::join!(pods, docker); } => {}
+            () = async { tokio::join!(pods, docker, runtime); } => {}
         }
     }
 
@@ -327,9 +338,30 @@ impl Gatherer {
                 row.written = docker.written.get(id).copied();
             }
         }
+        self.layers(rows, shared);
         if let Some(root) = rows.first_mut().filter(|row| row.figures.is_some()) {
             root.disk = Disk::read(&self.roots, "/");
             root.written = root.disk.as_ref().map(|disk| disk.used);
+        }
+    }
+
+    /// What the containers of the runtime have written, and the file system that it is on.
+    fn layers(&self, rows: &mut [Row], shared: &Shared) {
+        let ids = rows
+            .iter()
+            .filter_map(|row| row.identity.container.as_deref());
+        shared.want_cri(ids);
+        let written = shared.with(|told| told.cri.written.clone());
+        if written.bytes.is_empty() {
+            return;
+        }
+        let disk = Disk::read(&self.roots, &written.root);
+        for row in rows.iter_mut() {
+            let id = row.identity.container.as_ref();
+            if let Some(bytes) = id.and_then(|id| written.bytes.get(id)) {
+                row.disk.clone_from(&disk);
+                row.written = Some(*bytes);
+            }
         }
     }
 

@@ -63,7 +63,7 @@ impl Plan {
             }
         }
         for (uid, indexes) in by_pod {
-            plan.pod(groups, &indexes, told.pods.get(uid));
+            plan.pod(groups, &indexes, told.pod(uid));
         }
         for (id, container) in &told.docker {
             let labels = docker_labels(Labels::default(), id, Some(container));
@@ -76,7 +76,14 @@ impl Plan {
     /// A container outside of any pod.
     fn alone(&mut self, index: usize, group: &Group, id: &str, told: &Told) {
         let docker = told.docker.get(id);
-        let labels = docker_labels(Labels::default().with("id", &group.path), id, docker);
+        let labels = Labels::default().with("id", &group.path);
+        let labels = match told.of_runtime(id).filter(|_| docker.is_none()) {
+            Some((pod, container)) => {
+                let labels = with_pod(labels, pod).with("name", id);
+                container_labels(labels, container)
+            }
+            None => docker_labels(labels, id, docker),
+        };
         let key = (String::new(), id.to_owned());
         let run = docker.map_or_else(String::new, |it| it.run.clone());
         let foreign = docker.is_some_and(|it| it.foreign_network);
@@ -168,10 +175,15 @@ fn kills(pod: &Pod, group: &Group) -> Vec<(Key, Labels)> {
 }
 
 fn pod_labels(pod: Option<&Pod>) -> Labels {
-    let Some(pod) = pod else {
-        return Labels::default();
-    };
-    let labels = Labels::default()
+    let labels = Labels::default();
+    match pod {
+        Some(pod) => with_pod(labels, pod),
+        None => labels,
+    }
+}
+
+fn with_pod(labels: Labels, pod: &Pod) -> Labels {
+    let labels = labels
         .with("namespace", &pod.namespace)
         .with("pod", &pod.name);
     with_given(labels, &pod.labels)

@@ -62,7 +62,7 @@ fn lines(rows: &[Row], told: &Told) -> Vec<Line> {
         let (Some(id), Some(_)) = (&row.identity.container, &row.figures) else {
             continue;
         };
-        let pod = row.identity.pod.as_ref().and_then(|uid| told.pods.get(uid));
+        let pod = row.identity.pod.as_ref().and_then(|uid| told.pod(uid));
         let container = pod.and_then(|pod| pod.containers.iter().find(|it| it.id == *id));
         let of_pod = row.identity.pod.as_deref();
         let network = of_pod.and_then(|uid| networks.get(uid).copied());
@@ -79,7 +79,7 @@ fn lines(rows: &[Row], told: &Told) -> Vec<Line> {
         });
     }
     // The table takes the first of a key: those that run come before what is told of them.
-    for pod in told.pods.values() {
+    for pod in told.all_pods() {
         let containers = pod.containers.iter().filter(|it| !has_prepared(it));
         lines.extend(containers.map(|container| {
             let labels = Labels::default()

@@ -15,7 +15,7 @@ struct Shown<'a> {
 
 /// Writes the families, in the order of the containers' names.
 pub fn write(told: &Told, most: usize, out: &mut Text) {
-    let mut pods: Vec<_> = told.pods.values().collect();
+    let mut pods: Vec<_> = told.all_pods().collect();
     pods.sort_by_key(|pod| (&pod.namespace, &pod.name));
     let of_pods = pods.iter().flat_map(|pod| {
         let shown = pod

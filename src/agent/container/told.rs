@@ -6,16 +6,26 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::Notify;
 
+use super::cri::messages::Written;
 use super::oom::{Key, Kills};
-use super::pod::Pod;
+use super::pod::{Container, Pod};
 
 /// How old a figure of Docker's disk may be. Docker walks through each layer for it, and a node
 /// that nobody scrapes must not.
 const DISK_AGE: Duration = Duration::from_mins(5);
+/// Between two questions to the runtime, however many containers come and go.
+const NEWS_AGE: Duration = Duration::from_secs(5);
 
 /// What is known, shared between those who follow it and the scrape that reads it.
 #[derive(Clone, Debug, Default)]
-pub struct Shared(Arc<Mutex<Told>>, Arc<Notify>);
+pub struct Shared(Arc<Mutex<Told>>, Arc<Wanted>);
+
+/// Who is asked when something is wanted.
+#[derive(Debug, Default)]
+struct Wanted {
+    docker: Notify,
+    cri: Notify,
+}
 
 /// How far the watch of this node's pods is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -34,12 +44,29 @@ pub struct Told {
     pub watch: Watch,
     /// The pods of this node by the uid that stands in paths.
     pub pods: HashMap<String, Pod>,
+    /// What the container runtime told of pods.
+    pub cri: Cri,
     /// Docker's containers by id.
     pub docker: HashMap<String, DockerContainer>,
     /// Docker's disk.
     pub docker_disk: DockerDisk,
     /// Kills for lack of memory: told ones are counted as they come, read ones at each scrape.
     pub kills: Kills,
+}
+
+/// What the container runtime told over its CRI socket.
+#[derive(Debug, Default)]
+pub struct Cri {
+    /// Whether it is asked at all.
+    pub follows: bool,
+    /// Its pods by uid.
+    pub pods: HashMap<String, Pod>,
+    /// What its containers have written.
+    pub written: Written,
+    /// When it was asked last.
+    asked: Option<Instant>,
+    /// The containers that there were then.
+    seen: HashSet<String>,
 }
 
 /// A container of Docker.
@@ -89,13 +116,40 @@ impl Shared {
             due
         });
         if due {
-            self.1.notify_one();
+            self.1.docker.notify_one();
         }
+    }
+
+    /// A scrape shows these containers: the runtime is asked for their names if some are new, and
+    /// now and then for what they have written, for the next one.
+    pub fn want_cri<'a>(&self, ids: impl Iterator<Item = &'a str>) {
+        let due = self.with(|told| {
+            let cri = &mut told.cri;
+            if !cri.follows {
+                return false;
+            }
+            let ids: HashSet<String> = ids.map(str::to_owned).collect();
+            let age = cri.asked.map(|asked| asked.elapsed());
+            let due = age
+                .is_none_or(|age| age > DISK_AGE || (age > NEWS_AGE && !ids.is_subset(&cri.seen)));
+            if due {
+                (cri.asked, cri.seen) = (Some(Instant::now()), ids);
+            }
+            due
+        });
+        if due {
+            self.1.cri.notify_one();
+        }
+    }
+
+    /// Waits for [`Self::want_cri`].
+    pub async fn cri_wanted(&self) {
+        self.1.cri.notified().await;
     }
 
     /// Waits for [`Self::want`].
     pub async fn wanted(&self) {
-        self.1.notified().await;
+        self.1.docker.notified().await;
     }
 
     /// Looks at, or changes, what is known.
@@ -125,6 +179,32 @@ impl Told {
         self.forget();
     }
 
+    /// These are all pods of the container runtime.
+    pub fn replace_cri(&mut self, pods: HashMap<String, Pod>) {
+        self.cri.pods = pods;
+        self.forget();
+    }
+
+    /// A pod by the uid in the paths of its groups: as the API server tells it, else the runtime.
+    pub fn pod(&self, uid: &str) -> Option<&Pod> {
+        self.pods.get(uid).or_else(|| self.cri.pods.get(uid))
+    }
+
+    /// All pods, each once.
+    pub fn all_pods(&self) -> impl Iterator<Item = &Pod> {
+        let others = self.cri.pods.values();
+        let others = others.filter(|pod| !self.pods.contains_key(&pod.uid));
+        self.pods.values().chain(others)
+    }
+
+    /// A container of the runtime whose group does not tell its pod.
+    pub fn of_runtime(&self, id: &str) -> Option<(&Pod, &Container)> {
+        self.cri.pods.values().find_map(|pod| {
+            let container = pod.containers.iter().find(|it| it.id == id)?;
+            Some((pod, container))
+        })
+    }
+
     /// A pod is gone.
     pub fn remove(&mut self, uid: &str) {
         self.pods.remove(uid);
@@ -150,11 +230,12 @@ impl Told {
     fn forget(&mut self) {
         let Self {
             pods,
+            cri,
             docker,
             kills,
             ..
         } = self;
-        let of_pods = pods.values().flat_map(|pod| {
+        let of_pods = pods.values().chain(cri.pods.values()).flat_map(|pod| {
             pod.containers
                 .iter()
                 .map(|container| (pod.uid.clone(), container.name.clone()))

@@ -7,6 +7,8 @@ use flate2::Compression;
 use flate2::write::GzEncoder;
 use serde_json::{Map, Value, json};
 
+use crate::agent::protobuf::Fields;
+
 /// Writes a `PushRequest` as `{"streams": [{"stream": {…}, "values": [["<ns>", "line", {…}]]}]}`,
 /// compressed with gzip.
 pub fn pack(request: &[u8]) -> Vec<u8> {
@@ -90,51 +92,6 @@ fn parse_labels(text: &str) -> Map<String, Value> {
         rest = after.get(end..).unwrap_or_default();
     }
     labels
-}
-
-/// The fields of a message: numbers, or bytes with their length before them. There are no others in
-/// what we write.
-struct Fields<'a>(&'a [u8]);
-
-struct Field<'a> {
-    number: u64,
-    value: u64,
-    bytes: &'a [u8],
-}
-
-impl<'a> Iterator for Fields<'a> {
-    type Item = Field<'a>;
-
-    fn next(&mut self) -> Option<Field<'a>> {
-        let tag = self.varint()?;
-        let value = self.varint()?;
-        let mut bytes: &[u8] = &[];
-        if tag & 7 == 2 {
-            let (inside, rest) = self.0.split_at_checked(usize::try_from(value).ok()?)?;
-            bytes = inside;
-            self.0 = rest;
-        }
-        Some(Field {
-            number: tag >> 3,
-            value,
-            bytes,
-        })
-    }
-}
-
-impl Fields<'_> {
-    fn varint(&mut self) -> Option<u64> {
-        let mut value = 0;
-        for shift in (0..64).step_by(7) {
-            let (byte, rest) = self.0.split_first()?;
-            self.0 = rest;
-            value |= u64::from(byte & 0x7f) << shift;
-            if byte & 0x80 == 0 {
-                return Some(value);
-            }
-        }
-        None
-    }
 }
 
 #[cfg(test)]

@@ -42,11 +42,11 @@ pub struct NodeCollectorSpec {
 #[schemars(inline)]
 #[x_kube(validation = Rule::new("!(has(self.include) && has(self.exclude))").message("only one of include, exclude"))]
 pub struct FilterSpec {
-    /// Only what this regular expression (RE2) matches, anywhere in the name, is shown.
+    /// Only what this regular expression (Rust's) matches, anywhere in the name, is shown.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 512))]
     pub include: Option<String>,
-    /// What this regular expression (RE2) matches, anywhere in the name, is left out.
+    /// What this regular expression (Rust's) matches, anywhere in the name, is left out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 512))]
     pub exclude: Option<String>,
