@@ -228,10 +228,12 @@ impl Follower {
             .values()
             .map(|it| it.synced.clone())
             .collect();
-        let all = futures::future::join_all(waiting.into_iter().map(async |mut synced| {
-            // Without its task nobody is to be waited for.
-            let _ended = synced.wait_for(|synced| *synced).await;
-        }));
+        let all = async {
+            for mut synced in waiting {
+                // Without its task nobody is to be waited for.
+                let _ended = synced.wait_for(|synced| *synced).await;
+            }
+        };
         if tokio::time::timeout(PATIENCE, all).await.is_err() {
             tracing::warn!("not all of prometheus-operator's kinds could be listed");
         }
