@@ -11,16 +11,17 @@ use masthead::{api::component::Component, resolve::model::Stack};
 use crate::{stack, view};
 
 fn pods() -> Vec<(String, PodSpec)> {
-    [
-        stack::minimal(),
-        stack::full(),
-        stack::single_node(),
-        stack::external(),
-    ]
-    .iter()
-    .flat_map(view::templates)
-    .map(|(name, template)| (name, template.spec.unwrap()))
-    .collect()
+    let stacks = [
+        stack::minimal,
+        stack::full,
+        stack::single_node,
+        stack::external,
+    ];
+    stacks
+        .iter()
+        .flat_map(|stack| view::templates(&stack()))
+        .map(|(name, template)| (name, template.spec.unwrap()))
+        .collect()
 }
 
 fn containers() -> Vec<(String, Container)> {
