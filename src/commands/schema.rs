@@ -14,6 +14,10 @@ const WORDS: &[(&str, &str)] = &[
         r"^[a-zA-Z_][a-zA-Z0-9_]*$",
         "the name of a label: letters, digits and _, no digit first",
     ),
+    (
+        r"^/[-A-Za-z0-9._/]+$",
+        "the path of a socket, with the / in front: letters, digits and - . _ /",
+    ),
     (r"^[^,{}\s]+$", "a tag: no spaces, commas or braces"),
     (
         r"^([a-zA-Z_][a-zA-Z0-9_]*|\.\.\.)$",
