@@ -107,7 +107,7 @@ pub async fn the_six_default_alerts_fire_are_told_and_resolve(cluster: &Cluster)
 
     let back = json!({"receivers": null, "routes": null, "defaultRules": null});
     cluster
-        .patch_stack(json!({"agent": {"postgres": null}, "alerting": back}))
+        .patch_stack(json!({"agent": {"postgres": {"targets": null}}, "alerting": back}))
         .await;
     cluster.until("ready without them", is_ready).await;
     apart(move || drop(server));
