@@ -104,10 +104,10 @@ async fn a_stack_on_a_real_cluster_does_what_its_users_expect() {
     steps::an_image_that_cannot_be_pulled_is_named(&cluster).await;
     steps_remedies::what_the_cluster_refuses_is_told_with_the_field_that_helps(&cluster).await;
     steps::a_bad_field_keeps_what_runs(&cluster).await;
+    steps::an_idle_stack_causes_no_write_but_the_leases(&cluster).await;
     faults::two_operators_stand_by_and_one_acts(&cluster).await;
     faults::an_operator_outside_the_cluster_reaches_pods_by_port_forward(&cluster).await;
     faults::the_api_server_is_killed_under_it(&cluster).await;
-    steps::an_idle_stack_causes_no_write_but_the_leases(&cluster).await;
     faults::an_operator_that_is_killed_comes_back_and_changes_nothing(&cluster).await;
     steps::deleting_the_stack_leaves_nothing_but_its_volumes(&cluster).await;
 }

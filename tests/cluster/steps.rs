@@ -194,6 +194,12 @@ pub async fn an_idle_stack_causes_no_write_but_the_leases(cluster: &Cluster) {
     cluster
         .until("every target up again", every_target_is_up)
         .await;
+    // A target that a reload has taken away is looked back at for five minutes, and its alert waits.
+    eventually("no alert waits for its time", || async {
+        let waiting = cluster.series("ALERTS{alertstate=\"pending\"}").await?;
+        (waiting == 0).then_some(())
+    })
+    .await;
     tokio::time::sleep(Duration::from_secs(40)).await;
     let from = fs::metadata(&log).unwrap().len();
     tokio::time::sleep(Duration::from_secs(90)).await;
