@@ -8,7 +8,7 @@ use super::{
     objects::{Foreign, Kind},
     read::read,
     relabel, search,
-    settings::{self, Credentials, Given},
+    settings::{self, Credentials, Given, limits},
     spec::{Endpoint, LabelSelector, NameOrNumber, NamespaceSelector, PodMonitor, ServiceMonitor},
 };
 use crate::resolve::{
@@ -58,15 +58,8 @@ pub fn translate(
 
 fn of_services(translation: &mut Translation<'_>, object: &Foreign) -> Result<Monitor, Problem> {
     let spec: ServiceMonitor = translation.note(read("spec", &object.spec)?);
-    let limits = Limits {
-        samples: spec.sample_limit,
-        targets: spec.target_limit,
-        labels: spec.label_limit,
-        label_name_length: spec.label_name_length_limit,
-        label_value_length: spec.label_value_length_limit,
-        body: settings::body_limit("spec.bodySizeLimit", spec.body_size_limit.as_deref())?,
-        kept_dropped_targets: spec.keep_dropped_targets,
-    };
+    let body = settings::body_limit("spec.bodySizeLimit", spec.body_size_limit.as_deref())?;
+    let limits = limits!(spec, body);
     let (selector, namespaces) = (&spec.selector, &spec.namespace_selector);
     let found = found(translation, object, selector, namespaces)?;
     let found = Found {
@@ -87,15 +80,8 @@ fn of_services(translation: &mut Translation<'_>, object: &Foreign) -> Result<Mo
 
 fn of_pods(translation: &mut Translation<'_>, object: &Foreign) -> Result<Monitor, Problem> {
     let spec: PodMonitor = translation.note(read("spec", &object.spec)?);
-    let limits = Limits {
-        samples: spec.sample_limit,
-        targets: spec.target_limit,
-        labels: spec.label_limit,
-        label_name_length: spec.label_name_length_limit,
-        label_value_length: spec.label_value_length_limit,
-        body: settings::body_limit("spec.bodySizeLimit", spec.body_size_limit.as_deref())?,
-        kept_dropped_targets: spec.keep_dropped_targets,
-    };
+    let body = settings::body_limit("spec.bodySizeLimit", spec.body_size_limit.as_deref())?;
+    let limits = limits!(spec, body);
     let (selector, namespaces) = (&spec.selector, &spec.namespace_selector);
     let found = found(translation, object, selector, namespaces)?;
     let found = Found {

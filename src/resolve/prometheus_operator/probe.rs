@@ -6,7 +6,7 @@ use super::{
     objects::Foreign,
     read::read,
     relabel, search,
-    settings::{self, Credentials, Given},
+    settings::{self, Credentials, Given, limits},
     spec,
 };
 use crate::resolve::{
@@ -82,15 +82,7 @@ fn scrape(
     spec: &spec::Probe,
     prober: &spec::Prober,
 ) -> Result<Scrape, Problem> {
-    let limits = Limits {
-        samples: spec.sample_limit,
-        targets: spec.target_limit,
-        labels: spec.label_limit,
-        label_name_length: spec.label_name_length_limit,
-        label_value_length: spec.label_value_length_limit,
-        body: None,
-        kept_dropped_targets: spec.keep_dropped_targets,
-    };
+    let limits = limits!(spec, None);
     let module = spec.module.clone().filter(|module| !module.is_empty());
     let module = module.map(|module| ("module".to_owned(), vec![module]));
     let params = spec

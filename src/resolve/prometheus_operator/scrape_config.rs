@@ -9,7 +9,7 @@ use super::{
     probe::{check_labels, check_targets},
     read::read,
     relabel, search,
-    settings::{self, Credentials, Given},
+    settings::{self, Credentials, Given, limits},
     spec,
 };
 use crate::resolve::{
@@ -35,15 +35,7 @@ pub fn translate(
         let message = "names no targets: write staticConfigs, httpSDConfigs or kubernetesSDConfigs";
         return Err(Problem::new("spec", message));
     }
-    let limits = Limits {
-        samples: spec.sample_limit,
-        targets: spec.target_limit,
-        labels: spec.label_limit,
-        label_name_length: spec.label_name_length_limit,
-        label_value_length: spec.label_value_length_limit,
-        body: None,
-        kept_dropped_targets: spec.keep_dropped_targets,
-    };
+    let limits = limits!(spec, None);
     let given = Given {
         interval: spec.scrape_interval.as_deref(),
         timeout: spec.scrape_timeout.as_deref(),

@@ -23,6 +23,23 @@ const OWN_AUTHORITY: &str = "/var/run/secrets/kubernetes.io/serviceaccount/ca.cr
 /// Parameters of a query are this many at most.
 const PARAMS: usize = 64;
 
+/// The limits that a specification gives: all kinds write them alike, among their own fields. One
+/// struct flattened into each would hide the fields that nobody knows from [`read`](super::read).
+macro_rules! limits {
+    ($spec:ident, $body:expr) => {
+        Limits {
+            samples: $spec.sample_limit,
+            targets: $spec.target_limit,
+            labels: $spec.label_limit,
+            label_name_length: $spec.label_name_length_limit,
+            label_value_length: $spec.label_value_length_limit,
+            body: $body,
+            kept_dropped_targets: $spec.keep_dropped_targets,
+        }
+    };
+}
+pub(super) use limits;
+
 /// What the stack brings.
 pub struct Surroundings<'a> {
     /// The namespace of the stack.

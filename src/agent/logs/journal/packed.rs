@@ -54,7 +54,7 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    /// `xz --check=none --lzma2=dict=1MiB` of `MESSAGE=long 20 xxx…`, as systemd asks liblzma for it.
+    /// A long field by `xz --check=none --lzma2=dict=1MiB`, as systemd asks liblzma for it.
     const PACKED_XZ: &[u8] = include_bytes!("../../../../tests/fixtures/journal/field.xz");
     /// The same by liblz4's `LZ4_compress_default`, behind its length.
     const PACKED_LZ4: &[u8] = include_bytes!("../../../../tests/fixtures/journal/field.lz4");
