@@ -94,6 +94,7 @@ async fn a_stack_on_a_real_cluster_does_what_its_users_expect() {
     steps_discovery::what_asks_is_scraped_and_what_cannot_be_says_why(&cluster).await;
     steps_logs::every_line_of_a_pod_that_the_kubelet_rotates_is_shipped(&cluster).await;
     steps::drift_is_put_back(&cluster).await;
+    steps::a_paused_stack_is_left_alone(&cluster).await;
     steps::a_reloadable_field_rolls_nothing(&cluster).await;
     steps::a_flag_rolls_its_own_component_only(&cluster).await;
     steps::an_alert_rule_is_loaded_and_a_bad_one_says_why(&cluster).await;

@@ -69,6 +69,30 @@ pub async fn drift_is_put_back(cluster: &Cluster) {
     cluster.until("ready after drift", is_ready).await;
 }
 
+pub async fn a_paused_stack_is_left_alone(cluster: &Cluster) {
+    let services: Api<Service> = Api::namespaced(cluster.client.clone(), NAMESPACE);
+    cluster.patch_stack(json!({"paused": true})).await;
+    cluster
+        .until("paused, which it says", |stack| {
+            condition(stack, "Progressing").1 == "Paused"
+        })
+        .await;
+    services
+        .delete("main-alertmanager", &DeleteParams::default())
+        .await
+        .unwrap();
+    // Put back it would be within a second.
+    tokio::time::sleep(Duration::from_secs(5)).await;
+    let service = services.get_opt("main-alertmanager").await.unwrap();
+    assert!(service.is_none(), "a paused stack was written to");
+    cluster.patch_stack(json!({"paused": false})).await;
+    eventually("put back after the pause", || async {
+        services.get_opt("main-alertmanager").await.unwrap()
+    })
+    .await;
+    cluster.until("ready after the pause", is_ready).await;
+}
+
 pub async fn a_reloadable_field_rolls_nothing(cluster: &Cluster) {
     let before = cluster.pods().await;
     cluster.load_label("tested").await;

@@ -21,8 +21,8 @@ struct Case {
     named: &'static [&'static str],
 }
 
-fn cases() -> [Case; 4] {
-    [
+fn cases(prometheus: &str) -> Vec<Case> {
+    vec![
         Case {
             name: "quota",
             spec: json!({"alerting": {"storage": {"size": "1Gi"}}, "agent": {"enabled": false}}),
@@ -53,6 +53,27 @@ fn cases() -> [Case; 4] {
             }),
             condition: "AgentReady",
             named: &["disk=golden", "check spec.agent.nodeSelector"],
+        },
+        Case {
+            name: "class",
+            spec: json!({
+                "alerting": {"storage": {"size": "16Mi", "storageClassName": "nobodys"}},
+                "agent": {"enabled": false},
+            }),
+            condition: "AlertingReady",
+            named: &["nobodys", "set spec.alerting.storage.storageClassName"],
+        },
+        // A program that does not know the flags it is given.
+        Case {
+            name: "crash",
+            spec: json!({
+                "alerting": {
+                    "image": prometheus, "version": "0.33.1", "storage": {"size": "16Mi"},
+                },
+                "agent": {"enabled": false},
+            }),
+            condition: "AlertingReady",
+            named: &["crash-alertmanager-0", "see kubectl logs -n troubled"],
         },
     ]
 }
@@ -92,10 +113,12 @@ pub async fn what_the_cluster_refuses_is_told_with_the_field_that_helps(cluster:
     )
     .await;
     let stacks: Api<MonitoringStack> = Api::namespaced(client, TROUBLED);
-    for case in cases() {
-        create(&stacks, stack(&case)).await;
+    let spec = cluster.stack().await.spec;
+    let cases = cases(&spec.metrics.unwrap().image.unwrap().0);
+    for case in &cases {
+        create(&stacks, stack(case)).await;
     }
-    for case in cases() {
+    for case in &cases {
         eventually(&format!("{}: the field that helps", case.name), || async {
             let stack = stacks.get(case.name).await.unwrap();
             let (_, _, message) = condition(&stack, case.condition);
