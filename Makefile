@@ -12,7 +12,7 @@ TOOLS := . hack/tools/env.sh &&
 FUZZ_SECONDS ?= 60
 HELM_INSTALL := helm template masthead charts/masthead --namespace masthead-system
 
-.PHONY: help up down test soak tools generate lint unit features docs dashboards cluster-test kubeconfig bench fuzz deny
+.PHONY: help up down test soak tools generate lint unit features docs published cluster-test kubeconfig bench fuzz deny
 
 help: ## List the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | column -t -s "$$(printf '\t')"
@@ -23,7 +23,7 @@ up: ## A cluster, the operator by its chart, a sample stack, and what to look at
 down: ## Undo `make up`
 	hack/down
 
-test: tools lint features unit docs dashboards cluster-test ## Everything that CI checks
+test: tools lint features unit docs published cluster-test ## Everything that CI checks
 	@echo "make test: all passed"
 
 tools: ## Install what the tests need (Debian packages, helm, promtool, Kubernetes' API servers)
@@ -59,8 +59,9 @@ soak: tools ## The faults of the agent's logs at full length: about an hour, on 
 docs: ## The API documentation builds without a warning
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --locked --no-deps --quiet
 
-dashboards: ## The dashboards fit the types that Grafana publishes for them
+published: ## Dashboards and prometheus-operator's objects fit the types that are published for them
 	$(TOOLS) hack/dashboards/check
+	hack/prometheus-operator/check
 
 cluster-test: ## The whole on the single-node cluster: install, scrape, drift, upgrade, delete
 	hack/cluster-test

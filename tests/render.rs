@@ -24,6 +24,8 @@ mod objects;
 mod pods;
 #[path = "render/prometheus_operator.rs"]
 mod prometheus_operator;
+#[path = "render/published_fields.rs"]
+mod published_fields;
 #[path = "render/template.rs"]
 mod template;
 #[path = "render/tool.rs"]

@@ -94,7 +94,7 @@ fn contents() -> BTreeMap<Place, Content> {
     .into()
 }
 
-fn resolved(spec: &Value, objects: &[Arc<Foreign>]) -> Resolution {
+pub fn resolved(spec: &Value, objects: &[Arc<Foreign>]) -> Resolution {
     let stack: MonitoringStack = serde_json::from_value(json!({
         "metadata": {"name": "main", "namespace": "monitoring", "uid": "u"}, "spec": spec,
     }))
@@ -138,7 +138,7 @@ fn resolved(spec: &Value, objects: &[Arc<Foreign>]) -> Resolution {
 }
 
 /// The stack scrapes every namespace that the fixtures have but `vault`.
-fn everything() -> Value {
+pub fn everything() -> Value {
     let names = [
         "argocd",
         "cert-manager",
@@ -159,7 +159,7 @@ fn of(file: &str) -> Vec<Arc<Foreign>> {
         .collect()
 }
 
-fn notes(resolution: &Resolution) -> Vec<String> {
+pub fn notes(resolution: &Resolution) -> Vec<String> {
     let notes = resolution.prometheus_operator.notes.iter();
     notes
         .map(|note| format!("{}: {}", note.object.title(), note.problem))

@@ -13,8 +13,8 @@ use crate::resolve::model::{
 
 pub(super) use yaml::Job;
 use yaml::{
-    AttachMetadata, Authorization, BasicAuth, Client, HttpSd, KubernetesSd, Limits, Names, Relabel,
-    Selector, StaticConfig, Tls,
+    AttachMetadata, Authorization, BasicAuth, Client, DnsSd, HttpSd, KubernetesSd, Limits, Names,
+    Relabel, Selector, StaticConfig, Tls,
 };
 
 const OWN_TOKEN: &str = "/var/run/secrets/kubernetes.io/serviceaccount/token";
@@ -44,11 +44,13 @@ fn job(stack: &Stack, job: &jobs::Job) -> Job {
         params: scrape.params.clone(),
         follow_redirects: scrape.follow_redirects,
         enable_http2: scrape.enable_http2,
+        enable_compression: scrape.enable_compression,
         proxy_url: scrape.proxy_url.clone(),
         client: client(scrape.auth.as_ref(), scrape.tls.as_ref()),
         limits: limits(&scrape.limits),
         kubernetes_sd_configs: targets.kubernetes,
         http_sd_configs: targets.http,
+        dns_sd_configs: targets.dns,
         static_configs: targets.fixed,
         relabel_configs,
         metric_relabel_configs: job.metric_steps.iter().map(step).collect(),
@@ -116,6 +118,7 @@ fn path(file: &File) -> String {
 struct Targets {
     kubernetes: Vec<KubernetesSd>,
     http: Vec<HttpSd>,
+    dns: Vec<DnsSd>,
     fixed: Vec<StaticConfig>,
     relabel: Vec<Relabel>,
 }
@@ -278,11 +281,19 @@ fn plain(plain: &jobs::Plain) -> Targets {
                 field: field.clone(),
             })
             .collect(),
-        attach_metadata: None,
+        attach_metadata: kind.node_metadata.then_some(AttachMetadata { node: true }),
+    });
+    let dns = plain.names.iter().map(|it| DnsSd {
+        names: it.names.clone(),
+        kind: it.kind.clone(),
+        port: it.port,
+        refresh_interval: it.refresh.clone(),
     });
     let http = plain.lists.iter().map(|list| HttpSd {
         url: list.url.clone(),
         refresh_interval: list.refresh.clone(),
+        follow_redirects: list.follow_redirects,
+        enable_http2: list.enable_http2,
         client: client(list.auth.as_ref(), list.tls.as_ref()),
     });
     let fixed = plain.fixed.iter().map(|it| StaticConfig {
@@ -292,6 +303,7 @@ fn plain(plain: &jobs::Plain) -> Targets {
     Targets {
         kubernetes: kubernetes.collect(),
         http: http.collect(),
+        dns: dns.collect(),
         fixed: fixed.collect(),
         relabel: plain
             .job

@@ -84,6 +84,8 @@ pub struct Scrape {
     pub follow_redirects: Option<bool>,
     /// Whether HTTP/2 is spoken.
     pub enable_http2: Option<bool>,
+    /// Whether answers may be compressed.
+    pub enable_compression: Option<bool>,
     /// The proxy.
     pub proxy_url: Option<String>,
     /// Credentials.
@@ -253,8 +255,21 @@ pub struct Plain {
     pub fixed: Vec<FixedTargets>,
     /// Lists that a server gives.
     pub lists: Vec<HttpList>,
+    /// Names that are looked up.
+    pub names: Vec<DnsNames>,
     /// Kinds of the cluster.
     pub kinds: Vec<KindTargets>,
+}
+
+impl Plain {
+    /// Whether it names no targets at all.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.fixed.is_empty()
+            && self.lists.is_empty()
+            && self.names.is_empty()
+            && self.kinds.is_empty()
+    }
 }
 
 /// Targets that are named.
@@ -273,10 +288,27 @@ pub struct HttpList {
     pub url: String,
     /// How often.
     pub refresh: Option<String>,
+    /// Whether redirects are followed.
+    pub follow_redirects: Option<bool>,
+    /// Whether HTTP/2 is spoken.
+    pub enable_http2: Option<bool>,
     /// Credentials.
     pub auth: Option<Auth>,
     /// Whom to trust.
     pub tls: Option<JobTls>,
+}
+
+/// Names that are looked up in the DNS.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct DnsNames {
+    /// The names.
+    pub names: Vec<String>,
+    /// The type of record, as Prometheus writes it.
+    pub kind: String,
+    /// The port, where the record does not tell it.
+    pub port: Option<u16>,
+    /// How often.
+    pub refresh: Option<String>,
 }
 
 /// Objects of a kind.
@@ -288,6 +320,8 @@ pub struct KindTargets {
     pub namespaces: Option<Vec<String>>,
     /// Selectors by role: labels, then fields.
     pub selectors: Vec<(String, Option<String>, Option<String>)>,
+    /// Whether the node's labels are there for relabelling.
+    pub node_metadata: bool,
 }
 
 /// A step that rewrites, keeps or drops by labels; what is absent is Prometheus' default.

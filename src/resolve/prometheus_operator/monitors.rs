@@ -170,6 +170,7 @@ fn endpoint(
                 track_timestamps_staleness: given.track_timestamps_staleness,
                 follow_redirects: given.follow_redirects,
                 enable_http2: given.enable_http2,
+                enable_compression: None,
                 proxy_url: given.proxy_url.as_deref(),
                 credentials: Credentials {
                     basic_auth: given.basic_auth.as_ref(),

@@ -105,6 +105,8 @@ fn scrape(
         },
         tls: spec.tls_config.as_ref(),
         honor_timestamps: Some(true),
+        follow_redirects: spec.follow_redirects,
+        enable_http2: spec.enable_http2,
         ..Given::default()
     };
     settings::scrape(&translation.around, copies, object, "spec", given, limits)

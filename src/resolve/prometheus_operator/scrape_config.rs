@@ -14,12 +14,16 @@ use super::{
 };
 use crate::resolve::{
     http::address,
-    model::jobs::{FixedTargets, HttpList, Job, KindTargets, Limits, Plain, Source},
+    model::jobs::{DnsNames, FixedTargets, HttpList, Job, KindTargets, Limits, Plain, Source},
     problem::Problem,
 };
 
 /// The kinds that Prometheus may list with the rights it has.
 const ROLES: [&str; 5] = ["pod", "service", "endpoints", "endpointslice", "ingress"];
+/// Those of them whose targets have a node.
+const ROLES_WITH_NODE: [&str; 3] = ["pod", "endpoints", "endpointslice"];
+/// The records that Prometheus looks up.
+const RECORDS: [&str; 5] = ["SRV", "A", "AAAA", "MX", "NS"];
 /// The most entries of each list.
 const ENTRIES: usize = 64;
 
@@ -31,11 +35,12 @@ pub fn translate(
 ) -> Result<(), Problem> {
     let spec: spec::ScrapeConfig = translation.note(read("spec", &object.spec)?);
     let plain = plain(translation, copies, object, &spec)?;
-    if plain.fixed.is_empty() && plain.lists.is_empty() && plain.kinds.is_empty() {
-        let message = "names no targets: write staticConfigs, httpSDConfigs or kubernetesSDConfigs";
+    if plain.is_empty() {
+        let message = "names no targets: write staticConfigs, httpSDConfigs, dnsSDConfigs or kubernetesSDConfigs";
         return Err(Problem::new("spec", message));
     }
-    let limits = limits!(spec, None);
+    let body = settings::body_limit("spec.bodySizeLimit", spec.body_size_limit.as_deref())?;
+    let limits = limits!(spec, body);
     let given = Given {
         interval: spec.scrape_interval.as_deref(),
         timeout: spec.scrape_timeout.as_deref(),
@@ -46,6 +51,7 @@ pub fn translate(
         honor_timestamps: spec.honor_timestamps,
         track_timestamps_staleness: spec.track_timestamps_staleness,
         enable_http2: spec.enable_http2,
+        enable_compression: spec.enable_compression,
         proxy_url: spec.proxy_url.as_deref(),
         credentials: Credentials {
             basic_auth: spec.basic_auth.as_ref(),
@@ -81,6 +87,7 @@ fn plain(
     let lists = [
         ("staticConfigs", spec.static_configs.len()),
         ("httpSDConfigs", spec.http_sd_configs.len()),
+        ("dnsSDConfigs", spec.dns_sd_configs.len()),
         ("kubernetesSDConfigs", spec.kubernetes_sd_configs.len()),
     ];
     if let Some((name, _)) = lists.iter().find(|(_, length)| *length > ENTRIES) {
@@ -103,6 +110,10 @@ fn plain(
         plain
             .lists
             .push(http_list(translation, copies, object, &field, given)?);
+    }
+    for (index, given) in spec.dns_sd_configs.iter().enumerate() {
+        let field = format!("spec.dnsSDConfigs[{index}]");
+        plain.names.push(dns_names(&field, given)?);
     }
     for (index, given) in spec.kubernetes_sd_configs.iter().enumerate() {
         let field = format!("spec.kubernetesSDConfigs[{index}]");
@@ -133,8 +144,40 @@ fn http_list(
     Ok(HttpList {
         url: given.url.clone(),
         refresh: settings::interval(&format!("{field}.refreshInterval"), refresh)?,
+        follow_redirects: given.follow_redirects,
+        enable_http2: given.enable_http2,
         tls: tls.transpose()?,
         auth: settings::auth(&translation.around, copies, object, field, &credentials)?,
+    })
+}
+
+fn dns_names(field: &str, given: &spec::DnsSd) -> Result<DnsNames, Problem> {
+    let problem = |name: &str, message: &str| Problem::new(format!("{field}.{name}"), message);
+    check_targets(&format!("{field}.names"), &given.names)?;
+    if given.names.is_empty() {
+        return Err(problem("names", "one name at least"));
+    }
+    let kind = given.kind.as_deref().unwrap_or("SRV").to_uppercase();
+    if !RECORDS.contains(&kind.as_str()) {
+        return Err(problem("type", &format!("one of {}", RECORDS.join(", "))));
+    }
+    let port = match given.port {
+        None if kind != "SRV" => {
+            let message = "is missing: only SRV records tell it";
+            return Err(problem("port", message));
+        }
+        None => None,
+        Some(port) => match u16::try_from(port) {
+            Ok(port) if port > 0 => Some(port),
+            _ => return Err(problem("port", "1 to 65535")),
+        },
+    };
+    let refresh = given.refresh_interval.as_deref();
+    Ok(DnsNames {
+        names: given.names.clone(),
+        kind,
+        port,
+        refresh: settings::interval(&format!("{field}.refreshInterval"), refresh)?,
     })
 }
 
@@ -172,6 +215,8 @@ fn kind(
     Ok(KindTargets {
         namespaces,
         selectors: selectors.collect::<Result<_, Problem>>()?,
+        node_metadata: ROLES_WITH_NODE.contains(&role.as_str())
+            && translation.node_metadata(given.attach_metadata.as_ref()),
         role,
     })
 }

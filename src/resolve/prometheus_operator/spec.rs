@@ -25,7 +25,7 @@ pub struct ServiceMonitor {
     pub service_discovery_role: Option<String>,
     /// A hint how to search; the result is the same.
     #[serde(rename = "selectorMechanism")]
-    _selector_mechanism: Option<serde::de::IgnoredAny>,
+    _selector_mechanism: Option<String>,
     pub sample_limit: Option<u64>,
     pub target_limit: Option<u64>,
     pub label_limit: Option<u64>,
@@ -50,7 +50,7 @@ pub struct PodMonitor {
     pub namespace_selector: NamespaceSelector,
     pub attach_metadata: Option<AttachMetadata>,
     #[serde(rename = "selectorMechanism")]
-    _selector_mechanism: Option<serde::de::IgnoredAny>,
+    _selector_mechanism: Option<String>,
     pub sample_limit: Option<u64>,
     pub target_limit: Option<u64>,
     pub label_limit: Option<u64>,
@@ -77,6 +77,9 @@ pub struct Probe {
     pub bearer_token_secret: Option<KeyRef>,
     pub authorization: Option<Authorization>,
     pub tls_config: Option<TlsConfig>,
+    pub follow_redirects: Option<bool>,
+    #[serde(alias = "enableHTTP2")]
+    pub enable_http2: Option<bool>,
     #[serde(default)]
     pub metric_relabelings: Vec<Relabeling>,
     pub sample_limit: Option<u64>,
@@ -143,6 +146,8 @@ pub struct ScrapeConfig {
     pub http_sd_configs: Vec<HttpSd>,
     #[serde(default, rename = "kubernetesSDConfigs")]
     pub kubernetes_sd_configs: Vec<KubernetesSd>,
+    #[serde(default, rename = "dnsSDConfigs")]
+    pub dns_sd_configs: Vec<DnsSd>,
     #[serde(default)]
     pub relabelings: Vec<Relabeling>,
     #[serde(default)]
@@ -158,6 +163,7 @@ pub struct ScrapeConfig {
     pub track_timestamps_staleness: Option<bool>,
     #[serde(alias = "enableHTTP2")]
     pub enable_http2: Option<bool>,
+    pub enable_compression: Option<bool>,
     pub proxy_url: Option<String>,
     pub basic_auth: Option<BasicAuth>,
     pub authorization: Option<Authorization>,
@@ -168,6 +174,7 @@ pub struct ScrapeConfig {
     pub label_name_length_limit: Option<u64>,
     pub label_value_length_limit: Option<u64>,
     pub keep_dropped_targets: Option<u64>,
+    pub body_size_limit: Option<String>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -183,6 +190,9 @@ pub struct StaticConfig {
 pub struct HttpSd {
     pub url: String,
     pub refresh_interval: Option<String>,
+    pub follow_redirects: Option<bool>,
+    #[serde(alias = "enableHTTP2")]
+    pub enable_http2: Option<bool>,
     pub basic_auth: Option<BasicAuth>,
     pub authorization: Option<Authorization>,
     pub tls_config: Option<TlsConfig>,
@@ -190,9 +200,21 @@ pub struct HttpSd {
 
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
+pub struct DnsSd {
+    #[serde(default)]
+    pub names: Vec<String>,
+    #[serde(rename = "type")]
+    pub kind: Option<String>,
+    pub port: Option<i64>,
+    pub refresh_interval: Option<String>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub struct KubernetesSd {
     pub role: String,
     pub namespaces: Option<SdNamespaces>,
+    pub attach_metadata: Option<AttachMetadata>,
     #[serde(default)]
     pub selectors: Vec<SdSelector>,
 }

@@ -29,6 +29,8 @@ pub struct Job {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub enable_http2: Option<bool>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    pub enable_compression: Option<bool>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub proxy_url: Option<String>,
     #[serde(flatten)]
     pub client: Client,
@@ -38,6 +40,8 @@ pub struct Job {
     pub kubernetes_sd_configs: Vec<KubernetesSd>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub http_sd_configs: Vec<HttpSd>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub dns_sd_configs: Vec<DnsSd>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub static_configs: Vec<StaticConfig>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -138,8 +142,23 @@ pub struct HttpSd {
     pub url: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub refresh_interval: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub follow_redirects: Option<bool>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub enable_http2: Option<bool>,
     #[serde(flatten)]
     pub client: Client,
+}
+
+#[derive(Debug, Serialize)]
+pub struct DnsSd {
+    pub names: Vec<String>,
+    #[serde(rename = "type")]
+    pub kind: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub port: Option<u16>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub refresh_interval: Option<String>,
 }
 
 #[derive(Debug, Serialize)]
