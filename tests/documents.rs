@@ -16,6 +16,8 @@ use std::{
 
 use masthead::{cli::CheckArgs, commands};
 
+#[path = "documents/prometheus_operator.rs"]
+mod prometheus_operator;
 #[path = "documents/sample_app.rs"]
 mod sample_app;
 

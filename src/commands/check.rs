@@ -3,10 +3,14 @@
 use std::io::Write;
 
 use super::{
-    manifests::{Finding, Found, Manifests},
+    finding::Finding,
+    manifests::{Found, Manifests},
     promtool,
 };
-use crate::{cli::CheckArgs, resolve, resolve::problem::Problem};
+use crate::{
+    cli::CheckArgs,
+    resolve::{self, problem::Problem, prometheus_operator},
+};
 
 /// Writes one line for each thing that is wrong; false when there was any.
 pub fn check(args: &CheckArgs, out: &mut impl Write) -> anyhow::Result<bool> {
@@ -24,6 +28,11 @@ pub fn check(args: &CheckArgs, out: &mut impl Write) -> anyhow::Result<bool> {
         let problems = resolve::rules::problems(&found.object);
         findings.extend(beyond_the_schema(found, &problems));
     }
+    for (source, object) in &manifests.foreign {
+        let notes = prometheus_operator::notes(object).into_iter();
+        let left_out = notes.filter(|note| note.left_out);
+        findings.extend(left_out.map(|note| source.problem(&note.problem)));
+    }
     let untested = test(&manifests, &mut findings)?;
     findings.sort();
     findings.dedup();
@@ -31,11 +40,7 @@ pub fn check(args: &CheckArgs, out: &mut impl Write) -> anyhow::Result<bool> {
         writeln!(out, "{finding}")?;
     }
     if findings.is_empty() {
-        writeln!(
-            out,
-            "{}",
-            right(manifests.stacks.len(), manifests.rules.len())
-        )?;
+        writeln!(out, "{}", right(&manifests))?;
     }
     if untested > 0 {
         writeln!(
@@ -77,22 +82,27 @@ fn beyond_the_schema<K>(found: &Found<K>, problems: &[Problem]) -> Vec<Finding> 
         .collect()
 }
 
-fn right(stacks: usize, rules: usize) -> String {
-    let stacks = match stacks {
-        0 => None,
-        1 => Some("1 MonitoringStack".to_owned()),
-        _ => Some(format!("{stacks} MonitoringStacks")),
-    };
-    let rules = match rules {
-        0 => None,
-        1 => Some("1 AlertRule".to_owned()),
-        _ => Some(format!("{rules} AlertRules")),
-    };
-    match (stacks, rules) {
-        (Some(stacks), Some(rules)) => format!("nothing is wrong: {stacks}, {rules}"),
-        (Some(only), None) | (None, Some(only)) => format!("nothing is wrong: {only}"),
-        (None, None) => {
-            "nothing to check: no MonitoringStack and no AlertRule in these files".to_owned()
-        }
+fn right(manifests: &Manifests) -> String {
+    let counts = [
+        (
+            manifests.stacks.len(),
+            "MonitoringStack",
+            "MonitoringStacks",
+        ),
+        (manifests.rules.len(), "AlertRule", "AlertRules"),
+        (
+            manifests.foreign.len(),
+            "object of prometheus-operator's kinds",
+            "objects of prometheus-operator's kinds",
+        ),
+    ];
+    let counted: Vec<_> = counts
+        .iter()
+        .filter(|(count, ..)| *count > 0)
+        .map(|(count, one, many)| format!("{count} {}", if *count == 1 { one } else { many }))
+        .collect();
+    if counted.is_empty() {
+        return "nothing to check: no MonitoringStack and no AlertRule in these files".to_owned();
     }
+    format!("nothing is wrong: {}", counted.join(", "))
 }

@@ -2,7 +2,7 @@
 
 use std::{
     collections::BTreeMap,
-    fmt, fs,
+    fs,
     io::Read,
     path::{Path, PathBuf},
     sync::Arc,
@@ -14,79 +14,20 @@ use kube::ResourceExt;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use super::{located::Located, schema};
+use super::{
+    finding::{Finding, Source},
+    schema,
+};
 use crate::{
     api::{self, defaults, rule::AlertRule, stack::MonitoringStack},
     resolve::{
         DASHBOARD_LABELS, Inputs,
         model::{Operator, SecretValue, Server},
         problem::Problem,
-        prometheus_operator,
+        prometheus_operator::objects::{self, Foreign},
         rules::{Reach, judge},
     },
 };
-
-/// One thing that is wrong in a file.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Finding {
-    /// The file, as it was named; `-` is standard input.
-    pub file: String,
-    /// The line, from 1.
-    pub line: u64,
-    /// The column, from 1, where it is known.
-    pub column: Option<u64>,
-    /// What is wrong.
-    pub message: String,
-}
-
-impl fmt::Display for Finding {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}:{}:", self.file, self.line)?;
-        if let Some(column) = self.column {
-            write!(f, "{column}:")?;
-        }
-        write!(f, " {}", self.message)
-    }
-}
-
-/// Where an object was read.
-#[derive(Clone, Debug)]
-pub struct Source {
-    file: String,
-    /// The line its document starts at.
-    line: u64,
-    document: Option<Arc<Located>>,
-    /// The path to it in its document: empty, or an item of a List.
-    within: String,
-    /// Kind and name.
-    title: String,
-}
-
-impl Source {
-    /// A finding of the whole object.
-    pub fn finding(&self, message: impl fmt::Display) -> Finding {
-        self.at("kind", message)
-    }
-
-    /// A finding of one field.
-    pub fn problem(&self, problem: &Problem) -> Finding {
-        self.at(&problem.field, problem)
-    }
-
-    fn at(&self, field: &str, message: impl fmt::Display) -> Finding {
-        let find = |field: &str| {
-            let document = self.document.as_ref()?;
-            document.find(&format!("{}.{field}", self.within))
-        };
-        let place = find(field).or_else(|| find("kind"));
-        Finding {
-            file: self.file.clone(),
-            line: self.line + place.map_or(0, |at| at.line() - 1),
-            column: place.map(|at| at.column()),
-            message: format!("{}: {message}", self.title),
-        }
-    }
-}
 
 /// An object and where it was read.
 #[derive(Clone, Debug)]
@@ -112,6 +53,8 @@ pub struct Manifests {
     pub dashboards: Vec<ConfigMap>,
     /// Namespaces, by whose labels stacks may select rules.
     pub namespaces: Vec<Namespace>,
+    /// Objects of prometheus-operator's kinds, each with where it was read.
+    pub foreign: Vec<(Source, Arc<Foreign>)>,
     /// What could not be read.
     pub findings: Vec<Finding>,
 }
@@ -193,6 +136,10 @@ impl Manifests {
                     api::GROUP
                 );
                 self.findings.push(source.finding(message));
+            }
+            (objects::GROUP, _) => {
+                let object = Foreign::from_manifest(value).map(Arc::new);
+                self.foreign.extend(object.map(|object| (source, object)));
             }
             ("", "Secret") => {
                 let secret = self.decode::<Secret>(source, &kind, value);
@@ -305,7 +252,7 @@ impl Manifests {
                 .map(|rule| Arc::new(judge(&rule.object)))
                 .collect(),
             barred: BTreeMap::new(),
-            prometheus_operator: prometheus_operator::objects::Inputs::default(),
+            prometheus_operator: objects::Inputs::default(),
             namespaces: None,
         }
     }

@@ -6,6 +6,7 @@ use anyhow::Context;
 use serde::Serialize;
 
 mod check;
+mod finding;
 mod located;
 mod manifests;
 mod promtool;

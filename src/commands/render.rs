@@ -4,10 +4,7 @@ use std::io::Write;
 
 use anyhow::bail;
 
-use super::{
-    document,
-    manifests::{Finding, Manifests},
-};
+use super::{document, finding::Finding, manifests::Manifests};
 use crate::{cli::RenderArgs, render, resolve};
 
 /// Writes the objects of every stack in the files as YAML documents. What was left out of a stack,

@@ -35,6 +35,7 @@ use crate::api::{discovery::PrometheusOperatorSpec, stack::MonitoringStackSpec};
 use copies::Copies;
 use objects::{Content, Foreign, Kind, Note, Place};
 use read::Read;
+use rules::JudgedObject;
 use settings::Surroundings;
 use spec::AttachMetadata;
 
@@ -146,20 +147,45 @@ pub struct Around<'a> {
     pub nodes: bool,
 }
 
+impl<'a> Around<'a> {
+    /// A stack that refuses nothing, in this namespace.
+    const fn anything(namespace: &'a str) -> Self {
+        Self {
+            namespace,
+            interval: "1y",
+            reach: &Namespaces::All,
+            nodes: true,
+        }
+    }
+}
+
 /// The Secrets and `ConfigMaps` that objects refer to.
 #[must_use]
 pub fn references(namespace: &str, objects: &[Arc<Foreign>]) -> BTreeSet<Place> {
-    let around = Around {
-        namespace,
-        interval: "1y",
-        reach: &Namespaces::All,
-        nodes: true,
-    };
     let mut copies = Copies::new(namespace, None);
     for object in objects {
-        translate(around, &mut copies, object);
+        translate(Around::anything(namespace), &mut copies, object);
     }
     copies.into_wanted()
+}
+
+/// What every stack would say of an object, whatever else there is: Secrets are taken for granted.
+#[must_use]
+pub fn notes(object: &Arc<Foreign>) -> Vec<Note> {
+    if object.kind == Kind::PrometheusRule {
+        let judged = rules::judge(object);
+        let groups = judged.groups.iter().flat_map(|group| &group.problems);
+        let problems = groups.cloned().chain(judged.refused.clone());
+        let left_out = problems.map(|problem| Note::left_out(object, problem));
+        return left_out.chain(ignored(object, &judged)).collect();
+    }
+    let mut copies = Copies::new(&object.namespace, None);
+    translate(Around::anything(&object.namespace), &mut copies, object).notes
+}
+
+fn ignored(object: &Arc<Foreign>, judged: &JudgedObject) -> impl Iterator<Item = Note> {
+    let ignored = judged.ignored.iter().cloned();
+    ignored.map(|problem| Note::ignored(object, problem))
 }
 
 /// The jobs of the objects that a stack takes.
@@ -240,7 +266,8 @@ fn weight(job: &Job) -> usize {
                 .kinds
                 .iter()
                 .map(|it| 300 + texts(it.namespaces.iter().flatten()));
-            fixed.chain(kinds).sum::<usize>() + 500 * plain.lists.len()
+            let names = plain.names.iter().map(|it| 100 + texts(&it.names));
+            fixed.chain(kinds).chain(names).sum::<usize>() + 500 * plain.lists.len()
         }
     };
     let params = job
@@ -373,8 +400,7 @@ pub fn report(inputs: &Inputs, taken: Taken, verdicts: &[RuleVerdict]) -> Report
         ..
     } = taken;
     for (object, judged) in &inputs.prometheus_operator.rules {
-        let ignored = judged.ignored.iter().cloned();
-        notes.extend(ignored.map(|problem| Note::ignored(object, problem)));
+        notes.extend(ignored(object, judged));
         notes.extend(
             judged
                 .refused

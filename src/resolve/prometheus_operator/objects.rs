@@ -86,6 +86,27 @@ pub struct Foreign {
 }
 
 impl Foreign {
+    /// The object of a manifest; none of a kind that is not honoured.
+    #[must_use]
+    pub fn from_manifest(mut object: Value) -> Option<Self> {
+        let kind = object.get("kind").and_then(Value::as_str)?;
+        let kind = Kind::ALL.into_iter().find(|known| known.name() == kind)?;
+        let text = |pointer: &str| object.pointer(pointer).and_then(Value::as_str);
+        let text = |pointer| text(pointer).unwrap_or_default().to_owned();
+        let labels = object.pointer("/metadata/labels").cloned();
+        let labels = labels.and_then(|labels| serde_json::from_value(labels).ok());
+        Some(Self {
+            kind,
+            api_version: text("/apiVersion"),
+            namespace: text("/metadata/namespace"),
+            name: text("/metadata/name"),
+            uid: text("/metadata/uid"),
+            generation: None,
+            labels: labels.unwrap_or_default(),
+            spec: object.get_mut("spec").map(Value::take).unwrap_or_default(),
+        })
+    }
+
     /// How it is named to people.
     #[must_use]
     pub fn title(&self) -> String {
