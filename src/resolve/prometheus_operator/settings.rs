@@ -163,69 +163,81 @@ pub fn auth(
         .bearer_token_secret
         .filter(|key| !(key.name.is_empty() && key.key.is_empty()));
     let path = given.bearer_token_file.filter(|path| !path.is_empty());
-    let ways = [
-        given.basic_auth.is_some(),
-        given.authorization.is_some(),
-        secret.is_some(),
-        path.is_some(),
-    ];
-    if ways.into_iter().filter(|way| *way).count() > 1 {
-        let message = "basicAuth, authorization, bearerTokenSecret or bearerTokenFile: one of them";
+    match (given.basic_auth, given.authorization, secret, path) {
+        (None, None, None, None) => Ok(None),
+        (Some(basic), None, None, None) => {
+            basic_auth(copies, object, &format!("{field}.basicAuth"), basic).map(Some)
+        }
+        (None, Some(header), None, None) => {
+            authorization(copies, object, &format!("{field}.authorization"), header)
+        }
+        (None, None, Some(key), None) => {
+            let field = format!("{field}.bearerTokenSecret");
+            header_of(copies, object, &field, "Bearer", Some(key))
+        }
+        (None, None, None, Some(path)) => {
+            own_token(around, object, &format!("{field}.bearerTokenFile"), path).map(Some)
+        }
+        _ => {
+            let message =
+                "basicAuth, authorization, bearerTokenSecret or bearerTokenFile: one of them";
+            Err(Problem::new(field, message))
+        }
+    }
+}
+
+fn basic_auth(
+    copies: &mut Copies<'_>,
+    object: &Foreign,
+    field: &str,
+    given: &BasicAuth,
+) -> Result<Auth, Problem> {
+    let mut copy = |name: &str, key: Option<&KeyRef>| match key {
+        None => Ok(None),
+        Some(key) => copies.secret(object, &format!("{field}.{name}"), key, Use::Text),
+    };
+    Ok(Auth::Basic {
+        username: copy("username", given.username.as_ref())?,
+        password: copy("password", given.password.as_ref())?,
+    })
+}
+
+fn authorization(
+    copies: &mut Copies<'_>,
+    object: &Foreign,
+    field: &str,
+    given: &Authorization,
+) -> Result<Option<Auth>, Problem> {
+    let kind = given.kind.as_deref().map_or("Bearer", str::trim);
+    let kind = if kind.is_empty() { "Bearer" } else { kind };
+    if kind.eq_ignore_ascii_case("basic") || !kind.bytes().all(|it| it.is_ascii_graphic()) {
+        let message = "a type such as Bearer; for Basic write basicAuth";
+        return Err(Problem::new(format!("{field}.type"), message));
+    }
+    let field = format!("{field}.credentials");
+    header_of(copies, object, &field, kind, given.credentials.as_ref())
+}
+
+/// The token of Prometheus' own service account: no other file of its pod is read.
+fn own_token(
+    around: &Surroundings<'_>,
+    object: &Foreign,
+    field: &str,
+    path: &str,
+) -> Result<Auth, Problem> {
+    if path != OWN_TOKEN {
+        let message =
+            format!("no file of Prometheus' pod is read but {OWN_TOKEN}: write authorization");
         return Err(Problem::new(field, message));
     }
-    if let Some(basic) = given.basic_auth {
-        let mut copy = |name: &str, key: Option<&KeyRef>| match key {
-            None => Ok(None),
-            Some(key) => {
-                let field = format!("{field}.basicAuth.{name}");
-                copies.secret(object, &field, key, Use::Text)
-            }
-        };
-        return Ok(Some(Auth::Basic {
-            username: copy("username", basic.username.as_ref())?,
-            password: copy("password", basic.password.as_ref())?,
-        }));
+    if object.namespace != around.namespace {
+        let message = "the token is Prometheus' own, which only objects of the stack's namespace may send to their targets: write authorization";
+        return Err(Problem::new(field, message));
     }
-    if let Some(header) = given.authorization {
-        let kind = header.kind.as_deref().map_or("Bearer", str::trim);
-        let kind = if kind.is_empty() { "Bearer" } else { kind };
-        let field = format!("{field}.authorization");
-        if kind.eq_ignore_ascii_case("basic") || !kind.bytes().all(|it| it.is_ascii_graphic()) {
-            let message = "a type such as Bearer; for Basic write basicAuth";
-            return Err(Problem::new(format!("{field}.type"), message));
-        }
-        return header_of(
-            copies,
-            object,
-            &format!("{field}.credentials"),
-            kind,
-            header.credentials.as_ref(),
-        );
-    }
-    if secret.is_some() {
-        return header_of(
-            copies,
-            object,
-            &format!("{field}.bearerTokenSecret"),
-            "Bearer",
-            secret,
-        );
-    }
-    match path {
-        None => Ok(None),
-        Some(OWN_TOKEN) if object.namespace == around.namespace => Ok(Some(Auth::Header {
-            kind: "Bearer".into(),
-            credentials: File::OwnToken,
-        })),
-        Some(OWN_TOKEN) => Err(Problem::new(
-            format!("{field}.bearerTokenFile"),
-            "the token is Prometheus' own, which only objects of the stack's namespace may send to their targets: write authorization",
-        )),
-        Some(_) => Err(Problem::new(
-            format!("{field}.bearerTokenFile"),
-            format!("no file of Prometheus' pod is read but {OWN_TOKEN}: write authorization"),
-        )),
-    }
+    Ok(Auth::Header {
+        kind: "Bearer".into(),
+        credentials: File::OwnToken,
+    })
 }
 
 fn header_of(
