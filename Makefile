@@ -12,10 +12,10 @@ TOOLS := . hack/tools/env.sh &&
 FUZZ_SECONDS ?= 60
 HELM_INSTALL := helm template masthead charts/masthead --namespace masthead-system
 
-.PHONY: help up down test soak tools generate lint unit features docs published cluster-test kubeconfig bench fuzz deny
+.PHONY: help up down test test-cgroup2 soak tools generate lint unit features docs published cluster-test kubeconfig bench fuzz deny
 
 help: ## List the targets
-	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | column -t -s "$$(printf '\t')"
+	@sed -n 's/^\([a-z0-9-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | column -t -s "$$(printf '\t')"
 
 up: ## A cluster, the operator by its chart, a sample stack, and what to look at
 	hack/up
@@ -52,6 +52,9 @@ features: ## Each half of the binary builds without the other
 
 unit: ## All tests but those on the single-node cluster
 	$(TOOLS) $(NEXTEST) -E 'not binary(cluster)'
+
+test-cgroup2: tools ## The agent on cgroup v2 with Docker, in a small virtual machine: five to ten minutes
+	hack/cgroup2/test
 
 soak: tools ## The faults of the agent's logs at full length: about an hour, on a quiet machine
 	$(TOOLS) MASTHEAD_SOAK=1 $(NEXTEST) --no-capture --test logs

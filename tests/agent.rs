@@ -16,6 +16,8 @@ mod docker;
 mod dockerd;
 #[path = "support/exposition.rs"]
 mod exposition;
+#[path = "agent/groups.rs"]
+mod groups;
 #[path = "agent/page.rs"]
 mod page;
 #[path = "agent/postgres.rs"]

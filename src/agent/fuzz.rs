@@ -13,6 +13,7 @@ use super::host::prom_text;
 use super::roots::Roots;
 use crate::api::agent_config::{ContainersConfig, NodeConfig};
 
+pub use super::container::fuzz::told as cri;
 pub use super::postgres::fuzz::told as postgres;
 
 /// Ends one file's content in the bytes of a target; it stands in no UTF-8.

@@ -229,7 +229,7 @@ fn summarise(entries: &[Entry], runs: &[Option<Run>], out: &mut Exposition) {
             Some(Err(error)) => (false, Some(error.to_string())),
             None => (
                 false,
-                Some("it hangs; left out until it returns".to_owned()),
+                Some("it did not finish in time; while it hangs it is left out".to_owned()),
             ),
         };
         let labels = [("collector", entry.collector.name())];

@@ -37,6 +37,8 @@ pub fn start_node_exporter(binary: &Path, flags: &[String]) -> (Killed, SocketAd
     let child = Command::new(binary)
         .arg(format!("--web.listen-address={address}"))
         .arg("--web.disable-exporter-metrics")
+        // Debian's package has it on where there is a systemd.
+        .arg("--no-collector.systemd")
         .arg("--collector.textfile.directory=")
         .arg(
             "--collector.filesystem.mount-points-exclude=^/(dev|proc|run/credentials/.+|sys|\

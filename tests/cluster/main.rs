@@ -37,6 +37,7 @@ mod steps_discovery;
 mod steps_logs;
 mod steps_remedies;
 mod steps_rules;
+mod steps_runtime;
 mod steps_sample;
 mod support;
 
@@ -51,6 +52,20 @@ async fn an_agent_beside_the_cluster_tells_its_containers() {
     let cluster = Cluster::connect().await;
     steps_containers::containers_are_told_as_the_kubelet_tells_them(&cluster).await;
     steps_containers::a_known_load_shows_its_figures(&cluster).await;
+    steps_containers::the_load_ends(&cluster).await;
+}
+
+/// For a developer: the runtime's socket on a cluster that runs.
+#[tokio::test]
+async fn the_runtimes_socket_on_a_cluster_that_runs() {
+    if std::env::var_os("MASTHEAD_TEST_RUNTIME").is_none() {
+        return;
+    }
+    let cluster = Cluster::connect().await;
+    steps_containers::containers_are_told_as_the_kubelet_tells_them(&cluster).await;
+    steps_runtime::what_was_written_is_what_the_kubelet_says(&cluster).await;
+    steps_runtime::an_agent_without_configuration_has_the_names_from_containerd(&cluster).await;
+    steps_containers::the_load_ends(&cluster).await;
 }
 
 /// For a developer: the dashboards' queries against the Prometheus of a cluster that runs.
@@ -88,6 +103,9 @@ async fn a_stack_on_a_real_cluster_does_what_its_users_expect() {
     steps_dashboards::every_panel_has_data(&cluster).await;
     steps_containers::containers_are_told_as_the_kubelet_tells_them(&cluster).await;
     steps_containers::a_known_load_shows_its_figures(&cluster).await;
+    steps_runtime::what_was_written_is_what_the_kubelet_says(&cluster).await;
+    steps_runtime::an_agent_without_configuration_has_the_names_from_containerd(&cluster).await;
+    steps_containers::the_load_ends(&cluster).await;
     steps_sample::postgres_is_asked_by_name(&cluster).await;
     steps_sample::postgres_comes_back_with_its_rows(&cluster).await;
     steps::status_tells_what_runs(&cluster).await;

@@ -11,14 +11,15 @@ use serde_json::json;
 
 use crate::support::{Cluster, NAMESPACE, STACK, eventually};
 
-const LOAD: &str = "masthead-load";
+/// The namespace of the load.
+pub const LOAD: &str = "masthead-load";
 
 /// Samples by name and sorted labels; empty labels are none.
-type Samples = BTreeMap<(String, BTreeMap<String, String>), Sample>;
+pub type Samples = BTreeMap<(String, BTreeMap<String, String>), Sample>;
 
 /// A value, and when it was read where that is told, in milliseconds since 1970.
 #[derive(Clone, Copy)]
-struct Sample(f64, Option<f64>);
+pub struct Sample(pub f64, Option<f64>);
 
 /// Every series that the kubelet has of pods and containers is there, with equal labels. What only
 /// grows lies between two of the kubelet's figures, of which one was read before ours and the other
@@ -97,6 +98,10 @@ pub async fn a_known_load_shows_its_figures(cluster: &Cluster) {
         (kills >= 2.0 && restarts >= 1.0).then_some(())
     })
     .await;
+}
+
+/// Ends the load.
+pub async fn the_load_ends(cluster: &Cluster) {
     let namespaces: Api<Namespace> = Api::all(cluster.client.clone());
     namespaces
         .delete(LOAD, &DeleteParams::default())
@@ -128,6 +133,7 @@ async fn start_load(cluster: &Cluster) {
             container("burn", "while :; do :; done", "300m", "32Mi"),
             container("hold", hold, "500m", "256Mi"),
             container("killed", &format!("sleep 3; {hold}"), "500m", "24Mi"),
+            container("writer", "head -c 21m /dev/zero >/tmp/file; while :; do sleep 1000; done", "500m", "64Mi"),
         ],
     }});
     let pod: Pod = serde_json::from_value(pod).unwrap();
@@ -137,21 +143,26 @@ async fn start_load(cluster: &Cluster) {
         let status = pods.get("load").await.ok()?.status?;
         let statuses = status.container_statuses?;
         let kills = statuses.iter().any(|it| it.restart_count > 0);
-        (kills && statuses.iter().filter(|it| it.ready).count() >= 2).then_some(())
+        (kills && statuses.iter().filter(|it| it.ready).count() >= 3).then_some(())
     })
     .await;
 }
 
 async fn kubelet(cluster: &Cluster) -> String {
+    node_proxy(cluster, "metrics/cadvisor").await
+}
+
+/// What the kubelet of the node answers.
+pub async fn node_proxy(cluster: &Cluster, path: &str) -> String {
     let nodes: Api<Node> = Api::all(cluster.client.clone());
     let node = nodes.list(&ListParams::default()).await.unwrap().items[0].name_any();
-    let path = format!("/api/v1/nodes/{node}/proxy/metrics/cadvisor");
+    let path = format!("/api/v1/nodes/{node}/proxy/{path}");
     let request = axum::http::Request::get(path).body(Vec::new()).unwrap();
     cluster.client.request_text(request).await.unwrap()
 }
 
 /// The agent's own, or one outside of the cluster that a developer runs.
-async fn agent(cluster: &Cluster) -> String {
+pub async fn agent(cluster: &Cluster) -> String {
     let url = if let Ok(url) = std::env::var("MASTHEAD_TEST_AGENT") {
         url
     } else {
@@ -179,7 +190,8 @@ async fn agent(cluster: &Cluster) -> String {
     String::from_utf8(answer.stdout).unwrap()
 }
 
-fn parse(text: &str) -> Samples {
+/// The samples of a scrape.
+pub fn parse(text: &str) -> Samples {
     let line = |line: &str| {
         let (series, rest) = if let Some((name, rest)) = line.split_once('{') {
             let (labels, value) = rest.rsplit_once("} ")?;

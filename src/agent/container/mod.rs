@@ -59,6 +59,8 @@ use process::Processes;
 use text::{Kind, Labels, Text};
 use tree::{Group, Open, Tree};
 
+#[cfg(any(test, feature = "fuzz"))]
+pub use cri::fuzz;
 pub use pod::Pod;
 pub use pods::follow as follow_pods;
 pub use told::{Shared, Watch};

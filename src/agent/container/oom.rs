@@ -26,14 +26,14 @@ struct Count {
     counted: f64,
     /// The id of the container in that group, and of the last one that was told killed.
     id: String,
-    told: String,
+    told: Option<String>,
 }
 
 impl Kills {
     /// What the group of a container counts now.
     pub fn read(&mut self, key: &Key, id: &str, group: u64, kills: f64) {
         let Some(count) = self.count(key) else { return };
-        if count.told == id {
+        if count.told.as_deref() == Some(id) {
             // Ended and counted; its group is about to go.
             return;
         }
@@ -49,10 +49,10 @@ impl Kills {
     /// The API server, or Docker, tells that the container of this id was killed.
     pub fn told(&mut self, key: &Key, id: &str) {
         let Some(count) = self.count(key) else { return };
-        if count.told == id {
+        if count.told.as_deref() == Some(id) {
             return;
         }
-        id.clone_into(&mut count.told);
+        count.told = Some(id.to_owned());
         // Its group may have shown the kill already.
         if count.id != id || count.counted == 0.0 {
             count.ended += 1.0;
@@ -98,6 +98,14 @@ mod tests {
         kills.read(&key(), "b", 2, 0.0);
         assert_eq!(kills.total(&key()), Some(2.0));
         kills.read(&key(), "b", 2, 1.0);
+        assert_eq!(kills.total(&key()), Some(3.0));
+    }
+
+    #[test]
+    fn a_container_that_nobody_tells_of_is_counted_by_its_group_alone() {
+        let mut kills = Kills::default();
+        kills.read(&key(), "", 1, 0.0);
+        kills.read(&key(), "", 1, 3.0);
         assert_eq!(kills.total(&key()), Some(3.0));
     }
 

@@ -5,6 +5,8 @@
 //! that ends with them; otherwise nothing is asked but every five minutes what was written.
 
 mod client;
+#[cfg(any(test, feature = "fuzz"))]
+pub mod fuzz;
 pub mod messages;
 
 use std::path::Path;
