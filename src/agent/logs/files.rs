@@ -111,21 +111,17 @@ impl Source {
     /// its first name, and what is newer.
     fn leave_older(&self, listed: &mut Vec<Listed>) {
         listed.sort_by_key(|file| file.found.order);
-        let known = |listed: &Listed| {
-            let of = |file: &Tail| {
-                file.record.id == listed.id && file.compressed == listed.found.compressed
+        let begun = |listed: &Listed| {
+            let is_it = |file: &Tail| {
+                !file.record.finished
+                    && file.record.id == listed.id
+                    && file.compressed == listed.found.compressed
             };
-            self.files.iter().any(of) || (listed.found.compressed && self.begins_like(listed))
+            self.files.iter().any(is_it) || (listed.found.compressed && self.begins_like(listed))
         };
-        let waits = self.files.iter().any(|file| !file.record.finished);
-        let oldest = listed
+        let first = listed
             .iter()
-            .rposition(|file| waits && file.found.order.turn != CURRENT && known(file));
-        let first = oldest.or_else(|| {
-            listed
-                .iter()
-                .position(|file| file.found.order.turn == CURRENT)
-        });
+            .position(|file| file.found.order.turn == CURRENT || begun(file));
         listed.drain(..first.unwrap_or(listed.len()));
     }
 

@@ -245,6 +245,9 @@ impl Source {
         if self.kind == Kind::Journal {
             return self.wants_journal();
         }
+        if let Kind::Plain { .. } = self.kind {
+            self.files.iter_mut().for_each(Tail::wake);
+        }
         if !self.joiners.iter().all(Joiner::is_empty) {
             return true;
         }
@@ -257,7 +260,10 @@ impl Source {
                 let Ok((_, size)) = input.look() else {
                     return true;
                 };
-                file.size = size;
+                // Who does not wait for a turn looks at it there.
+                if self.queued {
+                    file.grown(size);
+                }
                 size != file.seen || file.complete(now)
             }
             None if !file.compressed => {
