@@ -224,10 +224,12 @@ impl Reader {
     /// had been delivered nobody knows.
     fn forget_gone(&mut self) {
         let (roots, metrics) = (&self.parts.roots, &self.parts.metrics);
+        let journals = &self.journals;
         self.saved.sources.retain(|key, saved| {
-            let there = match key.strip_prefix("file:") {
-                Some(path) => roots.in_rootfs(path).exists(),
-                None => !key.starts_with('/') || Path::new(key).exists(),
+            let there = match key.split_once(':') {
+                Some(("file", path)) => roots.in_rootfs(path).exists(),
+                Some(("journal", _)) => !journals.lacks(key),
+                _ => Path::new(key).exists(),
             };
             let last = saved.files.iter().filter(|file| !file.finished).map(|file| file.time).max();
             if let (false, Some(last_time)) = (there, last) {
@@ -329,7 +331,10 @@ impl Reader {
             metrics: &self.parts.metrics,
             may_open,
         };
-        source.reconcile(found.files, &mut look);
+        if !source.reconcile(found.files, &mut look) {
+            // Other folders have changed by that, which makes them listed again.
+            self.plain.forget(&source.key);
+        }
         describe(source, &self.parts.told);
         self.dirty = true;
     }

@@ -1,6 +1,7 @@
-//! Files that are emptied, or written to under another name, between two looks at them.
+//! Files that are emptied, renamed, or written to under another name, between two looks at them.
 
 use std::fs;
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant;
@@ -38,14 +39,14 @@ impl Bench {
         bench
     }
 
-    fn look(&mut self, found: Found, mut may_open: usize) {
+    fn look(&mut self, found: Found, mut may_open: usize) -> bool {
         let mut look = Look {
             now: self.work.now,
             nanos: i64::MAX,
             metrics: &self.metrics,
             may_open: &mut may_open,
         };
-        self.source.reconcile(found.files, &mut look);
+        self.source.reconcile(found.files, &mut look)
     }
 
     /// What a tick and the turns behind it read: all that stands in `<…>`.
@@ -220,4 +221,39 @@ fn two_rotations_while_it_is_down_lose_nothing_of_a_plain_file() {
     bench.look(found, 10);
     assert_eq!(bench.read(), ["one", "two", "three"]);
     assert_eq!(bench.lost("deleted"), (0, 0));
+}
+
+#[test]
+fn a_plain_file_whose_siblings_are_renamed_while_they_are_listed_is_listed_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let log = folder.path().join("app.log");
+    let older = |number: u32| folder.path().join(format!("app.log.{number}.gz"));
+    let mut files = Plain::new(vec![log.clone()], PathBuf::from("/"));
+    let mut scan = || {
+        let mut changes = Vec::new();
+        files.scan(&mut changes);
+        let found = changes.pop();
+        if let Some(Change::Files(found)) = &found {
+            files.forget(&found.key);
+        }
+        found.is_some()
+    };
+    append(&log, "<one>\n");
+    let mut bench = Bench::new(plain(&log));
+    assert!(scan());
+    fs::remove_file(&log).unwrap();
+    let packed = fs::File::create(older(1)).unwrap();
+    let mut encoder = flate2::write::GzEncoder::new(packed, flate2::Compression::fast());
+    encoder.write_all(b"<one>\n").unwrap();
+    encoder.finish().unwrap();
+    append(&log, "<two>\n");
+    let found = plain(&log);
+    fs::rename(older(1), older(2)).unwrap();
+    assert!(
+        !bench.look(found, 10),
+        "what was listed is not there any more"
+    );
+    assert!(scan(), "it is reported again, though it is the same file");
+    assert!(bench.look(plain(&log), 10));
+    assert_eq!(bench.read(), ["one", "two"]);
 }
