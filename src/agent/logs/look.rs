@@ -84,8 +84,8 @@ impl Reader {
                 continue;
             };
             let (tenant, excluded) = (settled.tenant, settled.excluded);
-            if let Some(rate) = settled.rate {
-                source.allowance = (source.allowance + rate as f64).min(rate as f64 * 2.0);
+            if let Some((pod, rate)) = source.limited() {
+                self.allowances.give(pod, rate, self.ticks);
             }
             if source.bulk && source.outstanding == 0 {
                 source.bulk = false;
@@ -110,6 +110,7 @@ impl Reader {
             source.queued = true;
             tenant.queue(source.id, source.bulk);
         }
+        self.allowances.forget(self.ticks);
         for id in over {
             if let Some(source) = self.sources.remove(&id) {
                 source
