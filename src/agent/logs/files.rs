@@ -55,13 +55,17 @@ impl Source {
         }
     }
 
-    /// Compares the files with those that are in the folder.
-    pub fn reconcile(&mut self, mut listed: Vec<Listed>, look: &mut Look<'_>) {
+    /// Compares the files with those that are in the folder; false when those were renamed since,
+    /// and are to be listed again.
+    pub fn reconcile(&mut self, mut listed: Vec<Listed>, look: &mut Look<'_>) -> bool {
         if self.kind == Kind::Journal {
-            return self.reconcile_journal(&listed, look.metrics);
+            self.reconcile_journal(&listed, look.metrics);
+            return true;
         }
-        if let Kind::Plain { .. } = self.kind {
-            self.leave_older(&mut listed);
+        if let Kind::Plain { .. } = self.kind
+            && self.leave_older(&mut listed).is_err()
+        {
+            return false;
         }
         listed.sort_by_key(|file| file.found.order);
         if self
@@ -71,7 +75,7 @@ impl Source {
         {
             self.files
                 .retain(|file| listed.iter().any(|listed| listed.id == file.record.id));
-            return;
+            return true;
         }
         let mut seen: Vec<u64> = Vec::new();
         let (plain, compressed): (Vec<Listed>, Vec<Listed>) = listed
@@ -79,8 +83,7 @@ impl Source {
             .cloned()
             .partition(|file| !file.found.compressed);
         let Ok(compressed) = self.unpack_beginnings(compressed, look) else {
-            // Files were renamed since: the folder has changed, and the next look shows how.
-            return;
+            return false;
         };
         for file in &plain {
             seen.push(self.take_plain(file, &seen));
@@ -92,11 +95,14 @@ impl Source {
         self.miss(&seen, &listed, look);
         self.files.sort_by_key(|file| file.order);
         self.put_aside(&listed, look);
-        for file in self
-            .files
-            .iter_mut()
-            .filter(|file| !file.ended && file.input.is_none())
-        {
+        self.open_all(look);
+        true
+    }
+
+    /// Opens what is to be read, so that it can be read once it has no name any more.
+    fn open_all(&mut self, look: &mut Look<'_>) {
+        let closed = |file: &&mut Tail| !file.ended && file.input.is_none();
+        for file in self.files.iter_mut().filter(closed) {
             if *look.may_open == 0 {
                 break;
             }
@@ -109,41 +115,35 @@ impl Source {
 
     /// Of what a plain file may have been called before, only that is read which was begun under
     /// its first name, and what is newer.
-    fn leave_older(&self, listed: &mut Vec<Listed>) {
+    fn leave_older(&self, listed: &mut Vec<Listed>) -> Result<(), Renamed> {
         listed.sort_by_key(|file| file.found.order);
-        let known = |listed: &Listed| {
-            let of = |file: &Tail| {
-                file.record.id == listed.id && file.compressed == listed.found.compressed
-            };
-            self.files.iter().any(of) || (listed.found.compressed && self.begins_like(listed))
-        };
-        let waits = self.files.iter().any(|file| !file.record.finished);
-        let oldest = listed
-            .iter()
-            .rposition(|file| waits && file.found.order.turn != CURRENT && known(file));
-        let first = oldest.or_else(|| {
-            listed
-                .iter()
-                .position(|file| file.found.order.turn == CURRENT)
-        });
-        listed.drain(..first.unwrap_or(listed.len()));
+        let mut older = 0;
+        for file in listed.iter() {
+            if file.found.order.turn == CURRENT || self.has_begun(file)? {
+                break;
+            }
+            older += 1;
+        }
+        listed.drain(..older);
+        Ok(())
     }
 
-    /// Whether a compressed file has the text of one that is not read to its end.
-    fn begins_like(&self, listed: &Listed) -> bool {
-        let mut buffer = [0; FIRST_BYTES];
-        let length = Input::open(&listed.path, true, &self.within)
-            .and_then(|input| input.beginning(&mut buffer));
-        let beginning = length
-            .ok()
-            .and_then(|length| buffer.get(..length))
-            .unwrap_or_default();
-        let fits = |file: &Tail| {
-            !file.record.finished
-                && file.record.print.length > 0
-                && file.record.print.fits(beginning)
+    /// Whether a file is one that is not read to its end, or has the text of one, compressed.
+    fn has_begun(&self, listed: &Listed) -> Result<bool, Renamed> {
+        let mut unfinished = self.files.iter().filter(|file| !file.record.finished);
+        if !listed.found.compressed {
+            return Ok(unfinished.any(|file| !file.compressed && file.record.id == listed.id));
+        }
+        let beginning = match self.unpack_beginning(listed) {
+            Ok(beginning) => beginning,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Err(Renamed),
+            // It is counted where it is to be read.
+            Err(_) => Vec::new(),
         };
-        self.files.iter().any(fits)
+        Ok(unfinished.any(|file| {
+            file.is_packed_as(listed)
+                || (file.record.print.length > 0 && file.record.print.fits(&beginning))
+        }))
     }
 
     /// What a plain file held before it was emptied, where logrotate's copytruncate has kept a copy:

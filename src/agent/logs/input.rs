@@ -78,7 +78,7 @@ impl Input {
     ///
     /// # Errors
     /// When it cannot be read.
-    pub fn beginning(&self, buffer: &mut [u8; FIRST_BYTES]) -> io::Result<usize> {
+    pub fn beginning(&self, buffer: &mut [u8]) -> io::Result<usize> {
         if self.compressed {
             let mut decoder = MultiGzDecoder::new(At {
                 file: &self.file,

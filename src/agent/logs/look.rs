@@ -84,8 +84,8 @@ impl Reader {
                 continue;
             };
             let (tenant, excluded) = (settled.tenant, settled.excluded);
-            if let Some(rate) = settled.rate {
-                source.allowance = (source.allowance + rate as f64).min(rate as f64 * 2.0);
+            if let Some((pod, rate)) = source.limited() {
+                self.allowances.give(pod, rate, self.ticks);
             }
             if source.bulk && source.outstanding == 0 {
                 source.bulk = false;
@@ -110,6 +110,7 @@ impl Reader {
             source.queued = true;
             tenant.queue(source.id, source.bulk);
         }
+        self.allowances.forget(self.ticks);
         for id in over {
             if let Some(source) = self.sources.remove(&id) {
                 source
@@ -224,10 +225,12 @@ impl Reader {
     /// had been delivered nobody knows.
     fn forget_gone(&mut self) {
         let (roots, metrics) = (&self.parts.roots, &self.parts.metrics);
+        let journals = &self.journals;
         self.saved.sources.retain(|key, saved| {
-            let there = match key.strip_prefix("file:") {
-                Some(path) => roots.in_rootfs(path).exists(),
-                None => !key.starts_with('/') || Path::new(key).exists(),
+            let there = match key.split_once(':') {
+                Some(("file", path)) => roots.in_rootfs(path).exists(),
+                Some(("journal", _)) => !journals.lacks(key),
+                _ => Path::new(key).exists(),
             };
             let last = saved.files.iter().filter(|file| !file.finished).map(|file| file.time).max();
             if let (false, Some(last_time)) = (there, last) {
@@ -329,7 +332,10 @@ impl Reader {
             metrics: &self.parts.metrics,
             may_open,
         };
-        source.reconcile(found.files, &mut look);
+        if !source.reconcile(found.files, &mut look) {
+            // Other folders have changed by that, which makes them listed again.
+            self.plain.forget(&source.key);
+        }
         describe(source, &self.parts.told);
         self.dirty = true;
     }

@@ -16,6 +16,7 @@
 //! checkpoint says how far Loki has taken each file; what is sent again after a crash has the same
 //! labels, times and text, and Loki keeps one of each.
 
+mod allowance;
 mod batch;
 mod checkpoint;
 mod client;

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::{mpsc, watch};
 
+use super::allowance::Allowances;
 use super::batch::{BATCH, Batch, Packer};
 use super::checkpoint::{Saved, Writer};
 use super::discover::{Change, Docker, Plain, Pods};
@@ -89,6 +90,7 @@ pub struct Reader {
     /// Whether there was no journal in the checkpoint.
     pub(super) fresh: bool,
     pub(super) tenants: Vec<Tenant>,
+    pub(super) allowances: Allowances,
     pub(super) work: Work,
     pub(super) packer: Packer,
     pub(super) changes: Vec<Change>,
@@ -133,6 +135,7 @@ impl Reader {
             journals: Journals::new(Vec::new()),
             fresh,
             tenants: Vec::new(),
+            allowances: Allowances::default(),
             // Twice the limit: a line with what the runtime writes around it.
             work: Work::new((limit * 2).max(QUIET_TURN)),
             packer: Packer::default(),
@@ -311,20 +314,18 @@ impl Reader {
             return false;
         };
         self.work.made.counts = super::entries::Counts::default();
-        let rate = source.settled.as_ref().and_then(|settled| settled.rate);
-        let allowed = if rate.is_some() {
-            budget.min(whole(source.allowance))
-        } else {
-            budget
+        let allowed = match source.limited() {
+            Some((pod, _)) => budget.min(self.allowances.left(pod)),
+            None => budget,
         };
         let limit = self.parts.plan.config.limits.line_bytes;
         let mut more = source.turn(&mut self.work, limit, allowed, &self.parts.metrics);
         let counts = self.work.made.counts;
         self.parts.metrics.count(&counts);
-        if rate.is_some() {
-            source.allowance -= counts.bytes as f64;
+        if let Some((pod, _)) = source.limited() {
+            self.allowances.take(pod, counts.bytes);
             // The next look gives it more.
-            more &= source.allowance >= 1.0;
+            more &= self.allowances.left(pod) > 0;
         }
         more
     }
@@ -401,14 +402,4 @@ impl Reader {
             }
         }
     }
-}
-
-/// The whole bytes of an allowance.
-#[expect(
-    clippy::cast_possible_truncation,
-    clippy::cast_sign_loss,
-    reason = "rates are far below, and it is not negative here"
-)]
-fn whole(allowance: f64) -> usize {
-    allowance.max(0.0) as usize
 }

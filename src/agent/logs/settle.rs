@@ -66,7 +66,13 @@ pub fn settle(source: &Source, plan: &Plan, told: &Shared, node: Option<&str>) -
             settled.excluded |= unknown;
             Some(settled)
         }
-        Kind::Docker { id } => Some(of_docker(source, id, plan, node)),
+        Kind::Docker { id } => {
+            let known = DockerConfig::read(&source.folder);
+            // Docker makes the folder first, and writes that a moment later.
+            let waited = is_late(source) || source.gone;
+            let known = known.or_else(|| waited.then(DockerConfig::default))?;
+            Some(of_docker(source, id, known, plan, node))
+        }
         Kind::Plain { config, .. } => {
             let config = plan.config.files.get(*config)?;
             let path = source.key.trim_start_matches("file:");
@@ -163,9 +169,22 @@ struct DockerInner {
     labels: Option<BTreeMap<String, String>>,
 }
 
-fn of_docker(source: &Source, id: &str, plan: &Plan, node: Option<&str>) -> Settled {
-    let read = std::fs::read(source.folder.join("config.v2.json")).unwrap_or_default();
-    let known: DockerConfig = serde_json::from_slice(&read).unwrap_or_default();
+impl DockerConfig {
+    /// As it is in a container's folder; none while it is not there or says no name.
+    fn read(folder: &Path) -> Option<Self> {
+        let bytes = std::fs::read(folder.join("config.v2.json")).ok()?;
+        let read: Self = serde_json::from_slice(&bytes).ok()?;
+        (!read.name.is_empty()).then_some(read)
+    }
+}
+
+fn of_docker(
+    source: &Source,
+    id: &str,
+    known: DockerConfig,
+    plan: &Plan,
+    node: Option<&str>,
+) -> Settled {
     let name = known.name.trim_start_matches('/');
     let short = id.get(..12).unwrap_or(id);
     let container = if name.is_empty() { short } else { name };
@@ -349,6 +368,35 @@ mod tests {
         });
         assert!(settle(&source, &asking[0], &told, None).unwrap().excluded);
         assert!(!settle(&source, &asking[1], &told, None).unwrap().excluded);
+    }
+
+    #[test]
+    fn a_container_of_docker_waits_for_its_name() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut source = source();
+        source.folder = folder.path().to_owned();
+        source.kind = Kind::Docker {
+            id: "4f".repeat(32),
+        };
+        let settled = |source: &Source| settle(source, &plan(|_| {}), &Shared::default(), None);
+        let late = std::mem::replace(&mut source.found, Instant::now());
+        let config = folder.path().join("config.v2.json");
+        assert!(settled(&source).is_none());
+        for unfinished in ["", r#"{"Name": ""}"#] {
+            std::fs::write(&config, unfinished).unwrap();
+            assert!(settled(&source).is_none(), "{unfinished}");
+        }
+        let labels =
+            r#"{"com.docker.compose.project": "shop", "com.docker.compose.service": "web"}"#;
+        let text = format!(r#"{{"Name": "/shop-web-1", "Config": {{"Labels": {labels}}}}}"#);
+        std::fs::write(&config, text).unwrap();
+        let told = settled(&source).unwrap().labels[0].1.clone();
+        let wanted = r#"{app="web", container="shop-web-1", job="shop/web", stream="stdout"}"#;
+        assert_eq!(told, wanted);
+        // One that never tells is sent under its id.
+        std::fs::remove_file(&config).unwrap();
+        source.found = late;
+        assert_eq!(settled(&source).unwrap().app, "4f".repeat(6));
     }
 
     #[test]

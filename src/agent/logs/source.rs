@@ -58,7 +58,7 @@ pub struct Settled {
     pub stages: Arc<Stages>,
     /// Which tenant's it is.
     pub tenant: usize,
-    /// Bytes per second that it may send.
+    /// Bytes per second that its pod may send.
     pub rate: Option<u64>,
     /// Whether it is left out.
     pub excluded: bool,
@@ -98,8 +98,6 @@ pub struct Source {
     pub bulk: bool,
     /// Whether it waits for its turn.
     pub queued: bool,
-    /// Bytes that it may still send now, where that is limited.
-    pub allowance: f64,
     /// What it lags behind, shown to others.
     pub lag: Arc<Lag>,
     /// The watch on its folder; none when it must be looked at.
@@ -148,7 +146,6 @@ impl Source {
             outstanding: 0,
             bulk: false,
             queued: false,
-            allowance: 0.0,
             moved: false,
             fresh: false,
             watch: None,
@@ -156,6 +153,15 @@ impl Source {
             lag,
             joiners: Default::default(),
             clock: Clock::default(),
+        }
+    }
+
+    /// The uid of its pod and what that may send in a second, where it is limited.
+    pub fn limited(&self) -> Option<(&str, u64)> {
+        let rate = self.settled.as_ref()?.rate?;
+        match &self.kind {
+            Kind::Pod { uid, .. } => Some((uid, rate)),
+            _ => None,
         }
     }
 
@@ -245,6 +251,9 @@ impl Source {
         if self.kind == Kind::Journal {
             return self.wants_journal();
         }
+        if let Kind::Plain { .. } = self.kind {
+            self.files.iter_mut().for_each(Tail::wake);
+        }
         if !self.joiners.iter().all(Joiner::is_empty) {
             return true;
         }
@@ -257,7 +266,10 @@ impl Source {
                 let Ok((_, size)) = input.look() else {
                     return true;
                 };
-                file.size = size;
+                // Who does not wait for a turn looks at it there.
+                if self.queued {
+                    file.grown(size);
+                }
                 size != file.seen || file.complete(now)
             }
             None if !file.compressed => {

@@ -7,13 +7,16 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use super::checkpoint::FileRecord;
-use super::identity::{FIRST_BYTES, Print};
+use super::identity::{FIRST_BYTES, FileId, Print};
 use super::input::Input;
 use super::journal::Journal;
 use super::names::Order;
 
 /// How long a file that was put aside is still read: its writer may not have noticed yet.
 pub const GRACE: Duration = Duration::from_secs(1);
+
+/// As much of a line of the kubelet's files tells it from any other: its time is in it.
+const HEAD: usize = 64;
 
 /// How long a file that is not where it was is looked for: folders are looked at more often.
 const MISSING: Duration = Duration::from_secs(30);
@@ -28,6 +31,8 @@ pub struct Tail {
     pub path: PathBuf,
     /// What is kept about it; `done` moves when Loki has acknowledged.
     pub record: FileRecord,
+    /// What its first line begins with, once the print is of as much as it can be.
+    head: Option<Print>,
     /// Its place among the files of its source.
     pub order: Order,
     /// Whether it is compressed.
@@ -69,7 +74,7 @@ pub struct Tail {
 pub enum Opened {
     /// The file that was read before, or a new one.
     Same,
-    /// Another file that has its name, or its inode.
+    /// Another file that has its name.
     Other,
 }
 
@@ -108,11 +113,13 @@ impl Tail {
             within,
             failing: false,
             missing: None,
+            head: None,
             record,
         }
     }
 
-    /// Opens it where it is not open.
+    /// Opens it where it is not open. One that begins otherwise than it did was emptied, or its
+    /// inode is used again: the next look at it tells so.
     ///
     /// # Errors
     /// When it cannot be opened.
@@ -122,20 +129,28 @@ impl Tail {
         }
         let input = Input::open(&self.path, self.compressed, &self.within)?;
         let (id, size) = input.look()?;
-        if id != self.record.id || !input.fits(&self.record.print)? {
+        let fits = input.fits(&self.record.print)?;
+        if id != self.record.id || (self.compressed && !fits) {
             return Ok(Opened::Other);
         }
-        self.size = size;
+        self.head = None;
+        self.grown(size);
         self.input = Some(input);
         Ok(Opened::Same)
     }
 
+    /// It is so long now. What an emptied one held before counts until the look that finds that.
+    pub fn grown(&mut self, size: u64) {
+        self.size = self.size.max(size);
+    }
+
     /// Looks at the open file. One that has become shorter, or begins otherwise, was emptied and
-    /// written anew (logrotate's copytruncate). With `grows` nobody does the latter.
+    /// written anew (logrotate's copytruncate). With `dated` its lines begin with their times, so
+    /// that the first few bytes tell.
     ///
     /// # Errors
     /// When it cannot be read.
-    pub fn look(&mut self, grows: bool) -> io::Result<Grown> {
+    pub fn look(&mut self, dated: bool) -> io::Result<Grown> {
         let Some(input) = &self.input else {
             return Ok(Grown::Nothing);
         };
@@ -151,10 +166,17 @@ impl Tail {
         if size == self.read {
             return Ok(Grown::Nothing);
         }
-        if grows && usize::from(self.record.print.length) == FIRST_BYTES {
-            return Ok(Grown::More);
-        }
         let mut buffer = [0; FIRST_BYTES];
+        if let Some(head) = self.head.filter(|_| dated) {
+            let (buffer, _) = buffer.split_at_mut(HEAD);
+            let length = input.beginning(buffer)?;
+            let fits = head.fits(buffer.get(..length).unwrap_or_default());
+            return Ok(if fits {
+                Grown::More
+            } else {
+                Grown::Truncated(unread)
+            });
+        }
         let length = input.beginning(&mut buffer)?;
         let beginning = buffer.get(..length).unwrap_or_default();
         if !self.record.print.fits(beginning) {
@@ -163,6 +185,10 @@ impl Tail {
         if usize::from(self.record.print.length) < length {
             self.record.print = Print::of(beginning);
         }
+        self.head = beginning
+            .get(..HEAD)
+            .filter(|_| length == FIRST_BYTES)
+            .map(Print::of);
         Ok(Grown::More)
     }
 
@@ -174,7 +200,7 @@ impl Tail {
         self.skip = [0; 2];
         self.record.done = [0; 2];
         self.record.inside = false;
-        self.record.print = Print::default();
+        self.head = None;
         self.record.times.clear();
         self.record.times_end = 0;
         self.record.print = self.print().unwrap_or(Print::of(&[]));
@@ -192,6 +218,22 @@ impl Tail {
             || self
                 .aside
                 .is_some_and(|since| now.duration_since(since) >= GRACE)
+    }
+
+    /// Goes on with a file that was read to its end for good, where its writer has not taken the
+    /// next one yet: nothing tells it but its signal (logrotate's `postrotate`).
+    pub fn wake(&mut self) {
+        let read_to_its_end = self.ended && self.aside.is_some() && !self.gone;
+        if !read_to_its_end || self.compressed {
+            return;
+        }
+        let here = std::fs::metadata(&self.path).ok();
+        let same = here.filter(|it| FileId::from(it) == self.record.id);
+        if let Some(longer) = same.filter(|it| it.len() > self.read) {
+            self.grown(longer.len());
+            self.ended = false;
+            self.record.finished = false;
+        }
     }
 
     /// Whether a file that is not where it was was looked for long enough.

@@ -132,8 +132,8 @@ impl Source {
         budget: &mut usize,
         counts: &Metrics,
     ) -> io::Result<Reached> {
-        // A runtime never empties a file that it writes itself, at which no link leads.
-        let grows = matches!(self.kind, Kind::Pod { .. }) && self.watch.is_some();
+        // The CRI's form: other files that pods have are links to Docker's, in folders unwatched.
+        let dated = matches!(self.kind, Kind::Pod { .. }) && self.watch.is_some();
         let file = &mut self.files[index];
         if file.open()? == Opened::Other {
             return Err(io::Error::new(
@@ -143,7 +143,7 @@ impl Source {
         }
         file.failing = false;
         file.missing = None;
-        match file.look(grows)? {
+        match file.look(dated)? {
             Grown::Nothing => return Ok(Reached::End),
             Grown::More => {}
             Grown::Truncated(unread) => {

@@ -29,6 +29,9 @@ pub enum Mode {
     StoreThenReset,
     /// A bit of everything, by turns.
     Fickle,
+    /// Takes everything unseen, and looks at it when it is asked for its report: so that a sender
+    /// that is measured does not wait for what we count.
+    Later,
 }
 
 /// What a run of the endpoint has seen, beside its ledger.
@@ -44,6 +47,8 @@ pub struct Counts {
     pub open: AtomicU64,
     /// The most requests that were under way at once.
     pub most_open: AtomicU64,
+    /// When the last request came whole, in nanoseconds since 1970.
+    pub last: AtomicU64,
 }
 
 /// What the threads of an endpoint share.
@@ -59,6 +64,7 @@ pub struct Shared {
     /// What it has seen.
     pub counts: Counts,
     turn: AtomicU64,
+    later: Mutex<Vec<Request>>,
 }
 
 /// A running endpoint.
@@ -90,6 +96,7 @@ impl Loki {
             keep,
             counts: Counts::default(),
             turn: AtomicU64::new(0),
+            later: Mutex::default(),
         });
         let loki = Self { address, shared };
         let shared = loki.shared.clone();
@@ -136,6 +143,7 @@ pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 /// A request's head, in small letters, and its body.
+#[derive(Debug)]
 struct Request {
     method: String,
     path: String,
@@ -195,7 +203,8 @@ fn one(shared: &Shared, reader: &mut BufReader<TcpStream>, writer: &mut TcpStrea
     }
     let open = shared.counts.open.fetch_add(1, Ordering::Relaxed) + 1;
     shared.counts.most_open.fetch_max(open, Ordering::Relaxed);
-    let answer = answer(shared, mode, &request, writer);
+    shared.counts.last.store(now(), Ordering::Relaxed);
+    let answer = answer(shared, mode, request, writer);
     shared.counts.open.fetch_sub(1, Ordering::Relaxed);
     let answer = answer?;
     let good = answer.status == 204;
@@ -208,14 +217,17 @@ fn one(shared: &Shared, reader: &mut BufReader<TcpStream>, writer: &mut TcpStrea
     write(writer, &answer)
 }
 
-fn answer(shared: &Shared, mode: Mode, request: &Request, socket: &TcpStream) -> Option<Answer> {
+fn answer(shared: &Shared, mode: Mode, request: Request, socket: &TcpStream) -> Option<Answer> {
+    let wire = &shared.counts.wire;
     match mode {
         Mode::Accept | Mode::Reset | Mode::Fickle => {
-            shared
-                .counts
-                .wire
-                .fetch_add(request.body.len() as u64, Ordering::Relaxed);
-            Some(push(shared, request))
+            wire.fetch_add(request.body.len() as u64, Ordering::Relaxed);
+            Some(push(shared, &request))
+        }
+        Mode::Later => {
+            wire.fetch_add(request.body.len() as u64, Ordering::Relaxed);
+            lock(&shared.later).push(request);
+            Some(Answer::new(204, ""))
         }
         Mode::Fail(status, retry_after) => Some(Answer {
             retry_after,
@@ -226,7 +238,7 @@ fn answer(shared: &Shared, mode: Mode, request: &Request, socket: &TcpStream) ->
             None
         }
         Mode::StoreThenReset => {
-            push(shared, request);
+            push(shared, &request);
             None
         }
     }
@@ -259,6 +271,11 @@ fn wait(shared: &Shared, socket: &TcpStream) {
         }
     }
     socket.set_read_timeout(None).ok();
+}
+
+fn now() -> u64 {
+    let now = jiff::Timestamp::now().as_nanosecond();
+    u64::try_from(now).unwrap_or_default()
 }
 
 fn push(shared: &Shared, request: &Request) -> Answer {
@@ -305,7 +322,7 @@ fn push(shared: &Shared, request: &Request) -> Answer {
 }
 
 /// Commands to the stand-in where it is a process of its own: `POST /mode/<mode>`, `GET /report`,
-/// `GET /count/<writer>`, `GET /streams`.
+/// `GET /count/<writer>`, `GET /streams`, `GET /last`.
 fn control(shared: &Shared, request: &Request) -> Answer {
     if let Some(mode) = request.path.strip_prefix("/mode/") {
         let mode = match mode {
@@ -313,13 +330,23 @@ fn control(shared: &Shared, request: &Request) -> Answer {
             "hang" => Mode::Hang,
             "reset" => Mode::Reset,
             "fickle" => Mode::Fickle,
+            "later" => Mode::Later,
             status => match status.parse() {
                 Ok(status) => Mode::Fail(status, None),
-                Err(_) => return Answer::new(404, "accept, hang, reset, fickle or a status\n"),
+                Err(_) => {
+                    return Answer::new(404, "accept, hang, reset, fickle, later or a status\n");
+                }
             },
         };
         *lock(&shared.mode) = mode;
         return Answer::new(200, "");
+    }
+    if request.path == "/last" {
+        let last = shared.counts.last.load(Ordering::Relaxed);
+        return Answer::new(200, last.to_string());
+    }
+    for request in std::mem::take(&mut *lock(&shared.later)) {
+        push(shared, &request);
     }
     let ledgers = lock(&shared.ledgers);
     if let Some(writer) = request.path.strip_prefix("/count/") {

@@ -45,11 +45,14 @@ impl Plain {
                 };
                 seen.insert(path.clone());
                 let id = FileId::from(&metadata);
-                if self.known.insert(path.clone(), id) == Some(id) {
+                if self.known.get(path) == Some(&id) {
                     continue;
                 }
                 let key = host_key(path, &self.rootfs);
-                out.extend(plain(path, key, config, glob::fixed(pattern)));
+                if let Some(change) = plain(path, key, config, glob::fixed(pattern)) {
+                    self.known.insert(path.clone(), id);
+                    out.push(change);
+                }
             }
         }
         self.known.retain(|path, _| {
@@ -59,6 +62,12 @@ impl Plain {
             }
             stays
         });
+    }
+
+    /// Reports this source with the next look again.
+    pub fn forget(&mut self, key: &str) {
+        let rootfs = &self.rootfs;
+        self.known.retain(|path, _| host_key(path, rootfs) != key);
     }
 }
 

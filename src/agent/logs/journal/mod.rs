@@ -58,6 +58,11 @@ impl Journals {
         }
     }
 
+    /// Whether a file is no more; not known where some cannot be read, or there are none.
+    pub fn lacks(&self, key: &str) -> bool {
+        !self.known.is_empty() && self.failing.is_empty() && !self.known.contains_key(key)
+    }
+
     /// Looks at everything.
     pub fn scan(&mut self, out: &mut Vec<Change>) {
         let inner = self

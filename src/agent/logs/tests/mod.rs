@@ -1,6 +1,7 @@
 //! The pipeline from files to a receiver.
 
 mod allocation;
+mod emptied;
 mod receiver;
 mod renamed;
 
