@@ -46,10 +46,7 @@ fn run(cli: &Cli) -> anyhow::Result<ExitCode> {
         Command::Agent(args) => {
             telemetry::init(&cli.log)?;
             // Before the first thread: it holds for those that are started later.
-            let writable = masthead::agent::writable(args);
-            let writable: Vec<&std::path::Path> =
-                writable.iter().map(std::path::PathBuf::as_path).collect();
-            masthead::agent::landlock::lock(&writable);
+            masthead::agent::lock(args);
             // What takes long has threads of its own. Each thread more would keep memory of its
             // own, which adds up to a fifth of the agent.
             let runtime = Builder::new_current_thread();

@@ -22,7 +22,7 @@ mod float;
 #[cfg(any(test, feature = "fuzz"))]
 pub mod fuzz;
 mod host;
-pub mod landlock;
+mod landlock;
 mod limit;
 pub mod logs;
 mod metrics;
@@ -31,10 +31,11 @@ mod page;
 mod postgres;
 mod protobuf;
 mod roots;
+mod sockets;
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::Context;
@@ -70,18 +71,22 @@ pub async fn run(args: AgentArgs, stop: CancellationToken) -> anyhow::Result<()>
     Agent::bind(args).await?.serve(stop).await
 }
 
-/// The folders that the agent writes to: where it keeps how far logs are delivered, if it ships
-/// any. They are made here, since a locked agent could not.
-pub fn writable(args: &AgentArgs) -> Vec<PathBuf> {
+/// Gives up what the agent does not need, for this thread and those that it will start: to write but
+/// to the folder that keeps how far logs are delivered, if it ships any, to start programs, and Unix
+/// sockets, unless the configuration names one.
+pub fn lock(args: &AgentArgs) {
     // A wrong configuration is told when it is read for use.
-    let config = args.source().load().ok();
+    let config = args.source().load().unwrap_or_default();
     let state = config
-        .and_then(|config| config.logs)
-        .map(|logs| PathBuf::from(logs.state));
-    let state = state
-        .into_iter()
+        .logs
+        .as_ref()
+        .map(|logs| Path::new(&logs.state))
+        // Made here, since a locked agent could not.
         .filter(|state| std::fs::create_dir_all(state).is_ok());
-    state.collect()
+    landlock::lock(state.as_slice());
+    if !sockets::wanted(&config) {
+        sockets::close();
+    }
 }
 
 impl AgentArgs {
@@ -127,6 +132,7 @@ impl Agent {
         let config = live.current();
         telemetry::build_info(&registry)?;
         landlock::register(&registry)?;
+        sockets::register(&registry)?;
         registry.register(Box::new(ProcessCollector::for_self()))?;
 
         let roots = Roots {

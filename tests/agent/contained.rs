@@ -137,8 +137,9 @@ fn one_capability_and_read_only_mounts_are_enough() {
         done
         mount -t proc proc /proc
         hostname pod-7
+        echo 'node: {}' >$DIR/agent.yaml
         exec setpriv --bounding-set=-all,+dac_read_search --inh-caps=-all --no-new-privs \
-            $AGENT --proc $DIR/proc --sys $DIR/sys --rootfs $DIR/root --node-name node-1";
+            $AGENT --config $DIR/agent.yaml --proc $DIR/proc --sys $DIR/sys --rootfs $DIR/root --node-name node-1";
     let Some(agent) = Contained::start(script) else {
         return;
     };
@@ -148,6 +149,8 @@ fn one_capability_and_read_only_mounts_are_enough() {
         Some(0.0) => eprintln!("this kernel has no Landlock: the agent runs unlocked"),
         other => panic!("masthead_agent_landlocked is {other:?}"),
     }
+    // Root's sockets are below the read-only mount too, and user 0 may connect to them.
+    assert_eq!(own.value("masthead_agent_unix_sockets_closed"), Some(1.0));
     // The same collectors succeed as without walls: what the machine lacks fails in both. A slow
     // machine leaves out for once what it did not finish in time.
     let free = Running::start(args());

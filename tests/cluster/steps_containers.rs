@@ -19,7 +19,7 @@ pub type Samples = BTreeMap<(String, BTreeMap<String, String>), Sample>;
 
 /// A value, and when it was read where that is told, in milliseconds since 1970.
 #[derive(Clone, Copy)]
-pub struct Sample(pub f64, Option<f64>);
+pub struct Sample(pub f64, pub Option<f64>);
 
 /// Every series that the kubelet has of pods and containers is there, with equal labels. What only
 /// grows lies between two of the kubelet's figures, of which one was read before ours and the other
