@@ -1,8 +1,10 @@
 //! What sources and their files are called, beside their labels.
 
+use std::sync::Arc;
+
 use super::discover::Found;
 use super::encode;
-use super::metrics::Lag;
+use super::metrics::{Lag, Lags};
 use super::source::{Kind, Source};
 use crate::agent::container::Shared;
 
@@ -29,6 +31,21 @@ pub fn lag_of(found: &Found, now: i64) -> Lag {
         caught_up: now.into(),
         ..Lag::default()
     }
+}
+
+/// Shows a container of Docker by its name from now on, which is in a file beside its lines.
+pub fn show_by_name(source: &mut Source, lags: &Lags) {
+    let (Kind::Docker { .. }, Some(settled)) = (&source.kind, &source.settled) else {
+        return;
+    };
+    let [(pairs, _), _] = &settled.labels;
+    let Some((_, name)) = pairs.iter().find(|(label, _)| label == "container") else {
+        return;
+    };
+    let named = Arc::new(source.lag.of(name));
+    lags.remove(&source.lag);
+    lags.add(named.clone());
+    source.lag = named;
 }
 
 /// Writes the structured metadata of files that have none yet.

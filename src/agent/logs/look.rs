@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::describe::{describe, lag_of, settled_out};
+use super::describe::{describe, lag_of, settled_out, show_by_name};
 use super::discover::{Change, Docker, Found, Plain, Pods, Scan};
 use super::files::Look;
 use super::hints::Hints;
@@ -386,6 +386,7 @@ impl Reader {
                     source.app = Some(settled.app.clone());
                 }
                 describe(source, &self.parts.told);
+                show_by_name(source, &self.parts.metrics.lags);
                 if source
                     .settled
                     .as_ref()

@@ -8,9 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use jiff::Timestamp;
 use prometheus::core::{Collector, Desc};
 use prometheus::proto::MetricFamily;
-use prometheus::{
-    GaugeVec, IntCounter, IntCounterVec, IntGauge, Opts, Registry, core::GenericGauge,
-};
+use prometheus::{GaugeVec, IntCounter, IntCounterVec, IntGauge, Opts, Registry};
 
 use super::entries::Counts;
 
@@ -92,6 +90,19 @@ pub struct Lags {
 }
 
 impl Lag {
+    /// The same of a container that is called otherwise.
+    pub fn of(&self, container: &str) -> Self {
+        let same = |number: &AtomicI64| number.load(Ordering::Relaxed).into();
+        Self {
+            namespace: self.namespace.clone(),
+            pod: self.pod.clone(),
+            container: container.to_owned(),
+            bytes: self.bytes.load(Ordering::Relaxed).into(),
+            delivered: same(&self.delivered),
+            caught_up: same(&self.caught_up),
+        }
+    }
+
     /// How old the oldest line is that is not delivered, in seconds.
     pub fn seconds(&self, now: i64) -> f64 {
         if self.bytes.load(Ordering::Relaxed) == 0 {
@@ -159,12 +170,12 @@ impl Collector for Lags {
         self.seconds.reset();
         for lag in self.most(MOST_SERIES) {
             let labels = [lag.namespace.as_str(), &lag.pod, &lag.container];
-            let set = |gauge: GenericGauge<prometheus::core::AtomicF64>, value| gauge.set(value);
-            set(
-                self.bytes.with_label_values(&labels),
-                lag.bytes.load(Ordering::Relaxed) as f64,
-            );
-            set(self.seconds.with_label_values(&labels), lag.seconds(now));
+            // One that was made anew under its name, while the old one's lines are not delivered
+            // yet, is shown with it.
+            let bytes = lag.bytes.load(Ordering::Relaxed) as f64;
+            self.bytes.with_label_values(&labels).add(bytes);
+            let oldest = self.seconds.with_label_values(&labels);
+            oldest.set(oldest.get().max(lag.seconds(now)));
         }
         [self.bytes.collect(), self.seconds.collect()].concat()
     }

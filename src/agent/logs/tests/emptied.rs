@@ -9,7 +9,7 @@ use std::time::Instant;
 use prometheus::Registry;
 use regex::bytes::Regex;
 
-use super::append;
+use super::{Host, Running, append, expect};
 use crate::agent::logs::discover::{Change, Found, Plain, Pods, Scan};
 use crate::agent::logs::entries::Work;
 use crate::agent::logs::files::Look;
@@ -17,6 +17,7 @@ use crate::agent::logs::hints::Hints;
 use crate::agent::logs::metrics::Metrics;
 use crate::agent::logs::source::{Settled, Source};
 use crate::agent::logs::tail::GRACE;
+use crate::api::agent_config::{FileLogsConfig, LogsConfig};
 
 /// A source whose looks and turns are made by hand.
 struct Bench {
@@ -256,4 +257,25 @@ fn a_plain_file_whose_siblings_are_renamed_while_they_are_listed_is_listed_again
     assert!(scan(), "it is reported again, though it is the same file");
     assert!(bench.look(plain(&log), 10));
     assert_eq!(bench.read(), ["one", "two"]);
+}
+
+#[test]
+fn what_was_written_before_a_file_was_emptied_is_read_from_its_copy() {
+    let host = Host::new();
+    let (log, copy) = (host.path("log/app.log"), host.path("log/app.log.1"));
+    let config = LogsConfig {
+        files: vec![FileLogsConfig {
+            path: log.display().to_string(),
+            ..FileLogsConfig::default()
+        }],
+        ..host.config()
+    };
+    append(&log, "one\n");
+    let _running = Running::start(config);
+    expect(&host, &["one".to_owned()]);
+    append(&log, "two\n");
+    fs::copy(&log, copy).unwrap();
+    fs::write(&log, "3\n").unwrap();
+    expect(&host, &["one", "two", "3"].map(str::to_owned));
+    assert_eq!(host.receiver.count(), 3, "nothing was sent twice");
 }

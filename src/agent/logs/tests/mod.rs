@@ -79,6 +79,21 @@ impl Running {
     }
 }
 
+impl Running {
+    /// The containers and files whose lag is told.
+    fn lags(&self) -> Vec<String> {
+        let families = self.registry.gather();
+        let lags = families
+            .iter()
+            .filter(|family| family.name() == "masthead_agent_log_lag_bytes");
+        let labels = lags
+            .flat_map(prometheus::proto::MetricFamily::get_metric)
+            .flat_map(prometheus::proto::Metric::get_label);
+        let containers = labels.filter(|label| label.name() == "container");
+        containers.map(|label| label.value().to_owned()).collect()
+    }
+}
+
 impl Drop for Running {
     fn drop(&mut self) {
         self.stop.cancel();
@@ -354,11 +369,12 @@ fn plain_files_and_docker_are_read_and_a_double_has_the_same_time() {
     fs::write(state, kept).unwrap();
     host.receiver.answer(204);
     host.append("log/app.log", "three\n");
-    let _running = Running::start(config);
+    let running = Running::start(config);
     expect(
         &host,
         &["from docker", "one", "two", "three"].map(str::to_owned),
     );
+    assert!(running.lags().contains(&"web".to_owned()));
     let entries = host.receiver.folded();
     let docker = entries
         .iter()
@@ -427,27 +443,6 @@ fn a_changed_configuration_is_taken_over_and_no_offset_is_lost() {
     for line in lines(0..next).iter().filter(|line| *line != "line 12") {
         assert!(all.contains(line), "{line}");
     }
-}
-
-#[test]
-fn what_was_written_before_a_file_was_emptied_is_read_from_its_copy() {
-    let host = Host::new();
-    let (log, copy) = (host.path("log/app.log"), host.path("log/app.log.1"));
-    let config = LogsConfig {
-        files: vec![FileLogsConfig {
-            path: log.display().to_string(),
-            ..FileLogsConfig::default()
-        }],
-        ..host.config()
-    };
-    append(&log, "one\n");
-    let _running = Running::start(config);
-    expect(&host, &["one".to_owned()]);
-    append(&log, "two\n");
-    fs::copy(&log, copy).unwrap();
-    fs::write(&log, "3\n").unwrap();
-    expect(&host, &["one", "two", "3"].map(str::to_owned));
-    assert_eq!(host.receiver.count(), 3, "nothing was sent twice");
 }
 
 #[test]
