@@ -22,7 +22,7 @@ use crate::{
         model::{Operator, SecretValue, Server},
         problem::Problem,
         prometheus_operator,
-        rules::{Reach, judge},
+        rules::{Reach, Traits, judge},
     },
 };
 
@@ -301,7 +301,7 @@ impl Manifests {
             rules: self
                 .rules
                 .iter()
-                .filter(|rule| reach.takes(&rule.object.metadata, None))
+                .filter(|rule| reach.takes(&Traits::of(&rule.object.metadata, None)))
                 .map(|rule| Arc::new(judge(&rule.object)))
                 .collect(),
             barred: BTreeMap::new(),
