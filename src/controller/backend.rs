@@ -79,13 +79,24 @@ pub enum BackendError {
         /// What the network said.
         cause: String,
     },
-    /// It took too long.
+    /// It does not take a connection.
     #[error(
         "no answer on port {port} within {} s; a NetworkPolicy may keep the operator out",
         .within.as_secs()
     )]
     Timeout {
         /// The port that was tried.
+        port: u16,
+        /// How long it was given.
+        within: Duration,
+    },
+    /// It takes connections, and does not answer in time.
+    #[error(
+        "no answer on port {port} within {} s: the process is busy, or short of CPU or memory",
+        .within.as_secs()
+    )]
+    Slow {
+        /// The port that was asked.
         port: u16,
         /// How long it was given.
         within: Duration,
@@ -180,7 +191,7 @@ impl Backends {
         let within = ask.within;
         timeout(within, self.exchange(pod, port, request))
             .await
-            .unwrap_or(Err(BackendError::Timeout { port, within }))
+            .unwrap_or(Err(BackendError::Slow { port, within }))
     }
 
     async fn exchange(

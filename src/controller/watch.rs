@@ -257,7 +257,15 @@ async fn rules_changed(
     while let Some(event) = events.next().await {
         let Some(event) = logged(event) else { continue };
         let listed = matches!(event, Event::InitDone);
+        let applied = match &event {
+            Event::Apply(rule) => Some(rule.meta()),
+            _ => None,
+        };
+        let version = applied.map(|it| (it.uid.clone(), it.resource_version.clone()));
         let changes = rules.take(event);
+        if let Some((Some(uid), version)) = version {
+            context.publisher.saw_rule(&uid, version.as_deref());
+        }
         for uid in &changes.gone {
             context.publisher.forget_rule(uid);
         }

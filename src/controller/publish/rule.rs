@@ -7,7 +7,7 @@ use std::{
     sync::Arc,
 };
 
-use futures::{StreamExt, stream};
+use futures::{StreamExt, stream::FuturesUnordered};
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::{
@@ -122,7 +122,7 @@ impl Publisher {
             .filter(|verdict| verdict.origin == Origin::AlertRule)
             .map(|verdict| ((verdict.namespace.as_str(), verdict.name.as_str()), verdict))
             .collect();
-        let mut writes = Vec::new();
+        let mut changed = Vec::new();
         for rule in rules {
             let place = (rule.traits.namespace.as_str(), rule.name.as_str());
             let verdict = verdicts.get(&place).copied();
@@ -132,12 +132,21 @@ impl Publisher {
                 None => rule.status.as_ref(),
             };
             if old != Some(&teller.status(old, subject(rule), verdict)) {
-                writes.push(self.rule(teller, rule, verdict));
+                changed.push((rule, verdict));
             }
         }
-        let mut writes = stream::iter(writes).buffer_unordered(CONCURRENT);
+        // Made in their turn: a write that waits takes more room than a rule.
+        let mut under_way = FuturesUnordered::new();
         let mut told = Ok(());
-        while let Some(result) = writes.next().await {
+        for (rule, verdict) in changed {
+            if under_way.len() == CONCURRENT
+                && let Some(result) = under_way.next().await
+            {
+                told = told.and(result);
+            }
+            under_way.push(self.rule(teller, rule, verdict));
+        }
+        while let Some(result) = under_way.next().await {
             told = told.and(result);
         }
         told
@@ -182,8 +191,7 @@ impl Publisher {
         let lives = |stack: &str| living.has(stack);
         let all_live = |old: &RuleStatus| old.stacks.iter().all(|entry| lives(&entry.stack));
         // The stack itself is about to judge what it has not judged yet.
-        let is_fine =
-            |old: Option<&RuleStatus>| claim.is_ok() && old.is_none_or(|old| all_live(old));
+        let is_fine = |old: Option<&RuleStatus>| claim.is_ok() && old.is_none_or(all_live);
         let unseen = self.written.unseen(&rule.uid, rule.version.as_deref());
         if unseen.is_none() && is_fine(rule.status.as_ref()) {
             return Ok(());
@@ -198,6 +206,12 @@ impl Publisher {
             (!is_fine(old)).then(|| status::rule_status(old, subject, entries(), now))
         })
         .await
+    }
+
+    /// A cache has this version of a rule: what was written of it need not be remembered, unless
+    /// that is newer.
+    pub fn saw_rule(&self, uid: &str, version: Option<&str>) {
+        self.written.saw(uid, version);
     }
 
     /// Forgets a rule that is gone.

@@ -41,16 +41,21 @@ struct Last {
 }
 
 impl Written {
+    /// The cache has a rule at this version: one that is no older than the last write ends the need to
+    /// remember it.
+    pub fn saw(&self, uid: &str, cached: Option<&str>) {
+        let mut written = self.entries();
+        let is_older = |last: &Last| last.older.iter().any(|older| older.as_deref() == cached);
+        if written.get(uid).is_some_and(|last| !is_older(last)) {
+            written.remove(uid);
+        }
+    }
+
     /// What was written of a rule and the cache has not seen; none when the cache is up to date.
     #[must_use]
     pub fn unseen(&self, uid: &str, cached: Option<&str>) -> Option<Base> {
-        let mut written = self.entries();
-        let last = written.get(uid)?;
-        if last.older.iter().any(|older| older.as_deref() == cached) {
-            return Some(last.base.clone());
-        }
-        written.remove(uid);
-        None
+        self.saw(uid, cached);
+        self.entries().get(uid).map(|last| last.base.clone())
     }
 
     /// The newest state of a rule that is known: the cache's, unless it has not seen a write.
