@@ -9,12 +9,7 @@ pub mod grafana;
 pub mod rules;
 mod transport;
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    net::IpAddr,
-    sync::Arc,
-    time::Duration,
-};
+use std::{collections::BTreeSet, net::IpAddr, sync::Arc, time::Duration};
 
 use futures::FutureExt;
 use http_body_util::Full;
@@ -27,7 +22,7 @@ use super::observe::services::{Name, Target};
 use crate::api::status::Targets;
 use answer::AlertmanagerState;
 use grafana::Refusals;
-use rules::{Content, Group, Groups};
+use rules::{Groups, WithContents};
 use transport::{Forward, http};
 
 /// A pod answers a connection this fast or it does not answer.
@@ -313,11 +308,7 @@ impl Backends {
     }
 
     /// The rules that Loki's ruler has loaded, and their contents; it answers in Prometheus' form.
-    pub async fn loki_rules(
-        &self,
-        pod: &PodRef,
-        port: u16,
-    ) -> Result<BTreeMap<Arc<str>, (Group, Vec<Content>)>, BackendError> {
+    pub async fn loki_rules(&self, pod: &PodRef, port: u16) -> Result<WithContents, BackendError> {
         rules::loki(&self.get(pod, port, "/prometheus/api/v1/rules").await?)
     }
 

@@ -10,6 +10,9 @@ use crate::api::status::{AlertState, RuleHealth};
 /// The groups of an engine, by the base name of the file that holds them.
 pub type Groups = BTreeMap<Arc<str>, Group>;
 
+/// The same with the content of each rule.
+pub type WithContents = BTreeMap<Arc<str>, (Group, Vec<Content>)>;
+
 /// A group as it is loaded.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Group {
@@ -163,7 +166,7 @@ pub fn prometheus(body: &[u8]) -> Result<Page, BackendError> {
 }
 
 /// `GET /prometheus/api/v1/rules` of Loki: the same form, and the content of each rule beside it.
-pub fn loki(body: &[u8]) -> Result<BTreeMap<Arc<str>, (Group, Vec<Content>)>, BackendError> {
+pub fn loki(body: &[u8]) -> Result<WithContents, BackendError> {
     let states = data::<Rules<ListedState>>(body)?.groups.into_iter();
     let contents = data::<Rules<ListedContent>>(body)?.groups.into_iter();
     let groups = states.zip(contents).map(|(group, content)| {
