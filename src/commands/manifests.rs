@@ -25,7 +25,7 @@ use crate::{
         model::{Operator, SecretValue, Server},
         problem::Problem,
         prometheus_operator::objects::{self, Foreign},
-        rules::{Reach, judge},
+        rules::{Reach, Traits, judge},
     },
 };
 
@@ -248,7 +248,7 @@ impl Manifests {
             rules: self
                 .rules
                 .iter()
-                .filter(|rule| reach.takes(&rule.object.metadata, None))
+                .filter(|rule| reach.takes(&Traits::of(&rule.object.metadata, None)))
                 .map(|rule| Arc::new(judge(&rule.object)))
                 .collect(),
             barred: BTreeMap::new(),

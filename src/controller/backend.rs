@@ -9,11 +9,7 @@ pub mod grafana;
 pub mod rules;
 mod transport;
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    net::IpAddr,
-    time::Duration,
-};
+use std::{collections::BTreeSet, net::IpAddr, sync::Arc, time::Duration};
 
 use futures::FutureExt;
 use http_body_util::Full;
@@ -26,7 +22,7 @@ use super::observe::services::{Name, Target};
 use crate::api::status::Targets;
 use answer::AlertmanagerState;
 use grafana::Refusals;
-use rules::{Content, Group, Groups};
+use rules::{Groups, WithContents};
 use transport::{Forward, http};
 
 /// A pod answers a connection this fast or it does not answer.
@@ -36,6 +32,10 @@ const WHOLE: Duration = Duration::from_secs(3);
 /// The longest that what grows with the rules may take: at a reload Prometheus reads each of them
 /// anew, 10,000 of them for seconds. One that is cut off has to be waited for all the same.
 const HEAVY: Duration = Duration::from_secs(30);
+/// So many groups of rules are listed at a time.
+const PAGE: usize = 1000;
+/// So many pages are read at most; there are not so many rules in a cluster.
+const PAGES: usize = 200;
 /// How much of a refusal is kept: the process's own words, not a page of HTML.
 const WORDS: usize = 400;
 
@@ -74,13 +74,24 @@ pub enum BackendError {
         /// What the network said.
         cause: String,
     },
-    /// It took too long.
+    /// It does not take a connection.
     #[error(
         "no answer on port {port} within {} s; a NetworkPolicy may keep the operator out",
         .within.as_secs()
     )]
     Timeout {
         /// The port that was tried.
+        port: u16,
+        /// How long it was given.
+        within: Duration,
+    },
+    /// It takes connections, and does not answer in time.
+    #[error(
+        "no answer on port {port} within {} s: the process is busy, or short of CPU or memory",
+        .within.as_secs()
+    )]
+    Slow {
+        /// The port that was asked.
         port: u16,
         /// How long it was given.
         within: Duration,
@@ -175,7 +186,7 @@ impl Backends {
         let within = ask.within;
         timeout(within, self.exchange(pod, port, request))
             .await
-            .unwrap_or(Err(BackendError::Timeout { port, within }))
+            .unwrap_or(Err(BackendError::Slow { port, within }))
     }
 
     async fn exchange(
@@ -262,34 +273,42 @@ impl Backends {
         answer::prometheus_reload_succeeded(&body)
     }
 
-    /// The rules that Prometheus has loaded: of the groups of these names, or all when none. A
-    /// Prometheus that does not know the filter lists all.
+    /// The rules that Prometheus has loaded: of the groups of these names, or all when none, page
+    /// by page: the whole listing of thousands of rules is megabytes. A Prometheus that knows no
+    /// pages, or no filter, lists all at once.
     pub async fn prometheus_rules(
         &self,
         pod: &PodRef,
         port: u16,
-        groups: &[String],
+        groups: &[Arc<str>],
     ) -> Result<Groups, BackendError> {
-        let mut path = String::from("/api/v1/rules");
-        for (index, group) in groups.iter().enumerate() {
-            path.push_str(if index == 0 { "?" } else { "&" });
-            path.push_str("rule_group[]=");
-            // Names of namespaces and objects need no escape.
-            path.push_str(&group.replace('/', "%2F"));
+        let mut first = format!("/api/v1/rules?group_limit={PAGE}");
+        for group in groups {
+            first.push_str("&rule_group[]=");
+            first.push_str(&rules::escaped(group));
         }
-        let ask = Ask {
-            within: HEAVY,
-            ..Ask::plain(Method::GET, &path)
-        };
-        rules::prometheus(&self.answer(pod, port, ask).await?)
+        let mut listed = Groups::new();
+        let mut path = first.clone();
+        for _ in 0..PAGES {
+            let ask = Ask {
+                within: HEAVY,
+                ..Ask::plain(Method::GET, &path)
+            };
+            let page = rules::prometheus(&self.answer(pod, port, ask).await?)?;
+            listed.extend(page.groups);
+            match page.next {
+                Some(next) => {
+                    path = format!("{first}&group_next_token={}", rules::escaped(&next));
+                }
+                None => return Ok(listed),
+            }
+        }
+        let words = format!("more than {PAGES} pages of rules");
+        Err(BackendError::Unreadable(words))
     }
 
     /// The rules that Loki's ruler has loaded, and their contents; it answers in Prometheus' form.
-    pub async fn loki_rules(
-        &self,
-        pod: &PodRef,
-        port: u16,
-    ) -> Result<BTreeMap<String, (Group, Vec<Content>)>, BackendError> {
+    pub async fn loki_rules(&self, pod: &PodRef, port: u16) -> Result<WithContents, BackendError> {
         rules::loki(&self.get(pod, port, "/prometheus/api/v1/rules").await?)
     }
 

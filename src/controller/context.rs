@@ -1,6 +1,6 @@
 //! What every reconcile needs, made once.
 
-use kube::{Client, core::DeserializeGuard, runtime::reflector::Store};
+use kube::{Client, core::DeserializeGuard};
 use tokio::sync::Semaphore;
 
 use super::{
@@ -17,6 +17,7 @@ use super::{
     pace::Pace,
     publish::{Living, Publisher},
     quarantine::Quarantine,
+    rules::KnownRules,
     told::Told,
     unclaimed::Reaches,
 };
@@ -50,7 +51,7 @@ pub struct Context {
     pub backends: Backends,
     /// Brings them their configuration.
     pub deliverer: Deliverer,
-    /// What was found of each rule.
+    /// What was found of each `PrometheusRule`.
     pub judgements: Judgements,
     /// Rules that Prometheus refuses whatever was found.
     pub quarantine: Quarantine,
@@ -123,7 +124,7 @@ pub struct Scope {
     /// The stacks in this scope.
     pub living: Living,
     /// The `AlertRules` in this scope.
-    pub rules: Store<Rule>,
+    pub rules: KnownRules,
     /// The dashboards of users in this scope.
     pub dashboards: Dashboards,
     /// The objects of prometheus-operator's kinds in this scope.

@@ -58,7 +58,7 @@ pub struct Deliverer {
 /// Whether the processes of a component run the wanted configuration.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ConfigState {
-    /// The hash of the wanted configuration; empty for Loki, which looks for its rules by itself.
+    /// The hash of the wanted configuration file; empty for Loki, which looks for its rules by itself.
     pub hash: String,
     /// Whether every pod that should run has loaded it.
     pub loaded: bool,
@@ -162,7 +162,7 @@ impl Deliverer {
             Ok(pods) => pods,
             Err(error) => {
                 return ConfigState {
-                    hash: delivery.hash.clone(),
+                    hash: delivery.file_hash().to_owned(),
                     message: Some(format!("cannot list the pods: {}", error::words(&error))),
                     ..ConfigState::default()
                 };
@@ -243,7 +243,7 @@ fn summarize(delivery: &Delivery, desired: i32, outcomes: &[Outcome]) -> ConfigS
     let refused = failing.iter().any(|outcome| outcome.refused);
     let rules = listing(outcomes);
     ConfigState {
-        hash: delivery.hash.clone(),
+        hash: delivery.file_hash().to_owned(),
         loaded: enough && message.is_none(),
         message,
         refused,
@@ -304,7 +304,7 @@ mod tests {
             words: if holds { "" } else { "yaml: line 3" }.into(),
             refused: false,
             rules: rules.map(|rules| {
-                let group = |rule: &&str| ((*rule).to_owned(), Group::default());
+                let group = |rule: &&str| ((*rule).into(), Group::default());
                 Arc::new(rules.iter().map(group).collect())
             }),
         }
@@ -345,7 +345,7 @@ mod tests {
             outcome("c", true, Some(&["y.yaml", "z.yaml"])),
         ];
         let rules = state(3, &outcomes).rules.unwrap();
-        assert_eq!(rules.groups.keys().collect::<Vec<_>>(), ["y.yaml"]);
+        assert!(rules.groups.keys().eq([&"y.yaml".into()]));
     }
 
     #[test]

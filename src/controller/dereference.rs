@@ -3,20 +3,20 @@
 mod foreign;
 
 use std::{
-    collections::{BTreeMap, BTreeSet, HashMap},
+    collections::{BTreeMap, BTreeSet},
     sync::Arc,
 };
 
 use futures::{StreamExt, TryStreamExt, stream};
 use k8s_openapi::api::core::v1::{ConfigMap, Namespace, Secret};
-use kube::{Api, Client, api::ApiResource, runtime::reflector::Store};
+use kube::{Api, Client, api::ApiResource};
 
 use super::{
-    conditions::reason, context::Rule, discovery::Discovery, error::Error, foreign::Snapshot,
-    judged::Judgements, live,
+    conditions::reason, discovery::Discovery, error::Error, foreign::Snapshot, judged::Judgements,
+    live, rules::KnownRule,
 };
 use crate::{
-    api::{component::Component, rule::AlertRule, stack::MonitoringStack},
+    api::{component::Component, stack::MonitoringStack},
     resolve::{
         Inputs,
         model::{Operator, SecretValue},
@@ -88,7 +88,7 @@ pub struct Cached<'a> {
     pub dashboards: Vec<Arc<ConfigMap>>,
     /// The objects of prometheus-operator's kinds.
     pub foreign: Snapshot,
-    /// What was found of rules.
+    /// What was found of `PrometheusRules`.
     pub judgements: &'a Judgements,
 }
 
@@ -117,11 +117,11 @@ async fn known_namespaces(
 #[derive(Debug, Default)]
 pub struct Rules {
     /// Those it takes, and those that it no longer takes but that still say so.
-    pub told: Vec<Arc<Rule>>,
+    pub told: Vec<Arc<KnownRule>>,
     /// What was found of those it takes.
     pub judged: Vec<Arc<Judged>>,
     /// Those in its reach that cannot be decoded.
-    pub broken: Vec<Arc<Rule>>,
+    pub broken: Vec<Arc<KnownRule>>,
 }
 
 impl Rules {
@@ -129,68 +129,52 @@ impl Rules {
     /// operator that starts finds there what the one before it had found out.
     #[must_use]
     pub fn barred(&self, stack: &str) -> BTreeMap<String, Barred> {
-        let said: HashMap<_, _> = self
-            .told
-            .iter()
-            .filter_map(|rule| {
-                let rule = rule.0.as_ref().ok()?;
-                let mut entries = rule.status.as_ref()?.stacks.iter();
-                Some((place(rule), entries.find(|entry| entry.stack == stack)?))
-            })
-            .collect();
-        let barred = self.judged.iter().filter_map(|judged| {
-            let entry = said.get(&(judged.namespace.as_str(), judged.name.as_str()))?;
-            let file = judged.file.as_ref()?;
-            let bar = match entry.reason.as_str() {
-                reason::REFUSED => Bar::Refused,
-                reason::HELD_BACK => Bar::HeldBack,
-                _ => return None,
-            };
-            let said = entry.message.strip_prefix(BARRED_FIELD)?;
-            let barred = Barred {
-                mark: file.mark,
-                bar,
-                reason: said.trim_start_matches(": ").to_owned(),
-            };
-            // What was changed since is another rule.
-            (entry.observed_generation == judged.generation)
-                .then(|| (judged.file_name.clone(), barred))
-        });
-        barred.collect()
+        let told = self.told.iter();
+        told.filter_map(|rule| barred(rule, stack)).collect()
     }
 }
 
-/// Namespace and name.
-fn place(rule: &AlertRule) -> (&str, &str) {
-    let metadata = &rule.metadata;
-    let namespace = metadata.namespace.as_deref().unwrap_or_default();
-    (namespace, metadata.name.as_deref().unwrap_or_default())
+fn barred(rule: &KnownRule, stack: &str) -> Option<(String, Barred)> {
+    let mut entries = rule.status.as_ref()?.stacks.iter();
+    let entry = entries.find(|entry| entry.stack == stack)?;
+    let bar = match entry.reason.as_str() {
+        reason::REFUSED => Bar::Refused,
+        reason::HELD_BACK => Bar::HeldBack,
+        _ => return None,
+    };
+    let judged = rule.judged.as_ref().ok()?;
+    let said = entry.message.strip_prefix(BARRED_FIELD)?;
+    let barred = Barred {
+        mark: judged.file.as_ref()?.mark,
+        bar,
+        reason: said.trim_start_matches(": ").to_owned(),
+    };
+    // What was changed since is another rule.
+    (entry.observed_generation == rule.generation).then(|| (judged.file_name.to_string(), barred))
 }
 
-/// The rules of a stack. The cache has no order; what is made from this has.
+/// The rules of a stack.
 #[must_use]
-pub fn rules_of(rules: &Store<Rule>, reach: &Reach, name: &str, known: &Judgements) -> Rules {
+pub fn rules_of(rules: Vec<Arc<KnownRule>>, reach: &Reach, name: &str) -> Rules {
     let stack = format!("{}/{name}", reach.namespace);
     let mut found = Rules::default();
-    for rule in rules.state() {
-        match &rule.0 {
-            Ok(valid) => {
-                if reach.takes(&valid.metadata, Some(valid.spec.engine)) {
-                    found.judged.push(known.of(valid));
-                    found.told.push(rule);
-                } else if speaks_of(valid, &stack) {
-                    found.told.push(rule);
-                }
+    for rule in rules {
+        let takes = reach.takes(&rule.traits);
+        match &rule.judged {
+            Ok(judged) if takes => {
+                found.judged.push(judged.clone());
+                found.told.push(rule);
             }
-            Err(invalid) if reach.takes(&invalid.metadata, None) => found.broken.push(rule),
-            Err(_) => {}
+            Err(_) if takes => found.broken.push(rule),
+            Ok(_) if speaks_of(&rule, &stack) => found.told.push(rule),
+            _ => {}
         }
     }
     found
 }
 
 /// Whether the status of a rule has an entry of this stack.
-fn speaks_of(rule: &AlertRule, stack: &str) -> bool {
+fn speaks_of(rule: &KnownRule, stack: &str) -> bool {
     let entries = rule.status.iter().flat_map(|status| &status.stacks);
     entries.into_iter().any(|entry| entry.stack == stack)
 }

@@ -5,7 +5,6 @@
 //! minute, and at once when a watch finds its kind gone. A kind that may not be read is left alone
 //! for ten minutes.
 
-mod kept;
 mod served;
 
 use std::{
@@ -16,7 +15,7 @@ use std::{
 
 use futures::StreamExt;
 use kube::{
-    Api, Resource,
+    Api, Resource, ResourceExt,
     api::{ApiResource, DynamicObject},
     runtime::{
         WatchStreamExt,
@@ -35,6 +34,7 @@ use tokio::{
 use super::{
     context::{Context, Guarded},
     error::{code, words},
+    kept::{Keep, Kept},
     watch::Wake,
 };
 use crate::resolve::{
@@ -44,7 +44,6 @@ use crate::resolve::{
         objects::{Foreign, Kind},
     },
 };
-use kept::Kept;
 
 /// How often the server is asked what it serves.
 const EVERY: Duration = Duration::from_secs(30);
@@ -62,7 +61,7 @@ pub struct Foreigners(Arc<Mutex<BTreeMap<Kind, Watching>>>);
 /// A kind that is watched.
 struct Watching {
     resource: ApiResource,
-    objects: Kept,
+    objects: Kept<Foreign>,
     /// Why it cannot be read.
     problem: Option<String>,
     task: AbortHandle,
@@ -283,7 +282,7 @@ impl Follower {
             }
             watching
                 .objects
-                .take(event, |object| kept::foreign(kind, resource, object))
+                .take(event, |object, _| foreign(kind, resource, object))
         };
         for uid in &changes.gone {
             self.context.judgements.forget(uid);
@@ -346,6 +345,40 @@ impl Follower {
                 tracing::debug!("woken while stopping");
             }
         }
+    }
+}
+
+impl Keep for Foreign {
+    fn namespace(&self) -> &str {
+        &self.namespace
+    }
+
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    fn uid(&self) -> &str {
+        &self.uid
+    }
+
+    /// A status that somebody wrote, or an annotation, is not even read.
+    fn says_the_same(&self, newer: &Self) -> bool {
+        self == newer
+    }
+}
+
+/// What is read of an object.
+fn foreign(kind: Kind, resource: &ApiResource, mut object: DynamicObject) -> Foreign {
+    let spec = object.data.get_mut("spec").map(serde_json::Value::take);
+    Foreign {
+        kind,
+        api_version: resource.api_version.clone(),
+        namespace: object.namespace().unwrap_or_default(),
+        name: object.name_any(),
+        uid: object.uid().unwrap_or_default(),
+        generation: object.metadata.generation,
+        labels: object.metadata.labels.unwrap_or_default(),
+        spec: spec.unwrap_or_default(),
     }
 }
 

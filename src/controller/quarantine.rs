@@ -80,7 +80,7 @@ impl Report<'_> {
     /// The marks of all that was delivered.
     fn all(&self) -> Marks {
         let files = self.wanted.iter();
-        let files = files.map(|(file, placed)| (file.clone(), placed.file.mark));
+        let files = files.map(|(file, placed)| (file.to_string(), placed.file.mark));
         files.chain(self.jobs()).collect()
     }
 }
@@ -167,7 +167,7 @@ impl Case {
     /// Prometheus has refused what was wanted and goes on with what it has.
     fn refused(&mut self, report: &Report<'_>, listed: &Groups, words: &str) -> bool {
         let has = |name: &String| {
-            let group = listed.get(name).map(|group| group.mark);
+            let group = listed.get(name.as_str()).map(|group| group.mark);
             group.or_else(|| self.taken.get(name).copied())
         };
         let mut suspects = self.suspects(report);

@@ -22,6 +22,7 @@ use super::{
     prune,
     publish::{Publisher, Teller},
     quarantine::Report,
+    rules::KnownRule,
     status::{self, Listed},
     told::Complaint,
     volumes,
@@ -88,7 +89,7 @@ async fn steps(stack: &Guarded, scope: &Scope) -> Result<Outcome, Error> {
     let uid = stack.metadata.uid.as_deref().unwrap_or_default();
     let name = stack.metadata.name.as_deref().unwrap_or_default();
     let reach = dereference::reach_of(client, operator, &stack).await?;
-    let mut rules = dereference::rules_of(&scope.rules, &reach, name, &context.judgements);
+    let mut rules = dereference::rules_of(scope.rules.all(), &reach, name);
     let named = format!("{}/{name}", reach.namespace);
     scope.reaches.learn(&stack.metadata, reach);
     let cached = Cached {
@@ -248,7 +249,7 @@ async fn tell_rules(
     let told = publisher.rules(&teller, &rules.told, verdicts).await;
     let judges = stack.runs(Component::Prometheus);
     for rule in &rules.broken {
-        undecodable_rule(publisher, &teller, judges, rule.0.as_ref().err()).await;
+        undecodable_rule(publisher, &teller, judges, rule).await;
     }
     told?;
     let groups = configs.values().filter_map(|config| config.rules.as_ref());
@@ -301,29 +302,24 @@ async fn undecodable_rule(
     publisher: &Publisher,
     teller: &Teller<'_>,
     judges: bool,
-    invalid: Option<&InvalidObject>,
+    rule: &KnownRule,
 ) {
-    let Some(invalid) = invalid else { return };
-    let metadata = &invalid.metadata;
+    let Err(words) = &rule.judged else { return };
     let verdict = RuleVerdict {
-        namespace: metadata.namespace.clone().unwrap_or_default(),
-        name: metadata.name.clone().unwrap_or_default(),
-        generation: metadata.generation,
+        namespace: rule.traits.namespace.clone(),
+        name: rule.name.clone(),
+        generation: rule.generation,
         engine: Engine::Prometheus,
         rules: Arc::new([]),
         file: None,
         mark: None,
         bar: None,
         origin: Origin::AlertRule,
-        problems: vec![Problem::new(
-            "spec",
-            format!("cannot be read: {}", invalid.error),
-        )],
+        problems: vec![Problem::new("spec", format!("cannot be read: {words}"))],
     };
     let verdict = judges.then_some(&verdict);
-    if let Err(error) = publisher.broken_rule(teller, metadata, verdict).await {
-        let rule = metadata.name.as_deref().unwrap_or_default();
-        tracing::warn!(%error, rule, "no status on a rule that cannot be read");
+    if let Err(error) = publisher.broken_rule(teller, rule, verdict).await {
+        tracing::warn!(%error, rule = rule.name, "no status on a rule that cannot be read");
     }
 }
 

@@ -28,7 +28,7 @@ use crate::{
     resolve::{Resolution, problem::Problem, rules::Origin},
 };
 
-pub use rule::{Listed, Subject, entries, rule_in_stack, rule_status};
+pub use rule::{Listed, Subject, entries, rule_in_stack, rule_status, sorted};
 pub use transition::{Transition, transitions};
 
 /// The bound of `status.problems` in the CRD.

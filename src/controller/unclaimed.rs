@@ -16,14 +16,12 @@ use kube::{
 use tokio::sync::Notify;
 
 use super::{
-    context::{Guarded, Rule},
+    context::Guarded,
     publish::{Living, Publisher},
+    rules::{KnownRule, KnownRules},
     watch::Synced,
 };
-use crate::{
-    api::{rule::AlertRule, stack::MonitoringStack},
-    resolve::rules::Reach,
-};
+use crate::{api::stack::MonitoringStack, resolve::rules::Reach};
 
 /// So many stacks that do not select a rule are named on it.
 const NAMED: usize = 3;
@@ -36,7 +34,7 @@ const EVERY: Duration = Duration::from_mins(10);
 /// Tells it on the rules whenever stacks or rules came or went, or a stack selects others.
 pub async fn run(
     stacks: Store<Guarded>,
-    rules: Store<Rule>,
+    rules: KnownRules,
     reaches: Reaches,
     publisher: Publisher,
     changed: Arc<Notify>,
@@ -53,12 +51,14 @@ pub async fn run(
     }
 }
 
-async fn tell(living: &Living, rules: &Store<Rule>, reaches: &Reaches, publisher: &Publisher) {
+async fn tell(living: &Living, rules: &KnownRules, reaches: &Reaches, publisher: &Publisher) {
     let reaches = reaches.of(living);
-    for rule in rules.state() {
-        let Ok(rule) = &rule.0 else { continue };
-        let claim = claim(&reaches, rule);
-        let told = publisher.without_the_gone(rule, living, claim, Timestamp::now());
+    for rule in rules.all() {
+        if rule.judged.is_err() {
+            continue;
+        }
+        let claim = claim(&reaches, &rule);
+        let told = publisher.without_the_gone(&rule, living, claim, Timestamp::now());
         if let Err(error) = told.await {
             tracing::warn!(%error, "a rule that no stack takes does not say so");
         }
@@ -66,12 +66,8 @@ async fn tell(living: &Living, rules: &Store<Rule>, reaches: &Reaches, publisher
 }
 
 /// Whether any stack takes a rule; if not, what those elsewhere that select rules look for.
-fn claim(reaches: &[(String, Reach)], rule: &AlertRule) -> Result<(), String> {
-    let engine = Some(rule.spec.engine);
-    if reaches
-        .iter()
-        .any(|(_, reach)| reach.takes(&rule.metadata, engine))
-    {
+fn claim(reaches: &[(String, Reach)], rule: &KnownRule) -> Result<(), String> {
+    if reaches.iter().any(|(_, reach)| reach.takes(&rule.traits)) {
         return Ok(());
     }
     let mut others: Vec<_> = reaches

@@ -31,8 +31,8 @@ use super::{
     error::Error,
     foreign::Foreigners,
     live, owner,
+    rules::KnownRules,
     seen::{Change, Seen},
-    slim::slim,
     unclaimed::{self, Reaches},
 };
 use crate::{
@@ -50,7 +50,7 @@ pub struct Watched {
     /// The stacks.
     pub stacks: Store<Guarded>,
     /// The rules.
-    pub rules: Store<Rule>,
+    pub rules: KnownRules,
     /// The dashboards of users.
     pub dashboards: Dashboards,
     /// The objects of prometheus-operator's kinds.
@@ -97,7 +97,7 @@ pub async fn start(
     let server = context.discovery.server().await?;
     let (wake, queue) = mpsc::unbounded();
     let (stacks, stacks_writer) = reflector::store();
-    let (rules, rules_writer) = reflector::store();
+    let rules = KnownRules::default();
     let (stacks_synced, rules_synced) = (Sender::new(false), Sender::new(false));
     let (dashboards, dashboards_synced) =
         Dashboards::watch(context, namespace, &stacks, &wake, tasks);
@@ -134,11 +134,9 @@ pub async fn start(
         wake.clone(),
         stacks_synced,
     ));
-    let events = self::events::<Rule>(context, namespace)
-        .modify(slim)
-        .reflect(rules_writer);
     tasks.spawn(rules_changed(
-        events,
+        self::events(context, namespace),
+        rules.clone(),
         stacks.clone(),
         context.clone(),
         came_or_went,
@@ -248,37 +246,40 @@ async fn stacks_changed(
 
 async fn rules_changed(
     events: impl Stream<Item = watcher::Result<Event<Rule>>> + Send,
+    rules: KnownRules,
     stacks: Store<Guarded>,
     context: Arc<Context>,
     came_or_went: Arc<Notify>,
     wake: Wake,
     synced: Sender<bool>,
 ) {
-    let mut seen = Seen::default();
     let mut events = std::pin::pin!(events);
     while let Some(event) = events.next().await {
         let Some(event) = logged(event) else { continue };
-        let changes = seen.changes(&event);
-        for uid in changes.iter().filter_map(|change| change.gone.as_ref()) {
-            context.publisher.forget_rule(uid);
-            context.judgements.forget(uid);
+        let listed = matches!(event, Event::InitDone);
+        let applied = match &event {
+            Event::Apply(rule) => Some(rule.meta()),
+            _ => None,
+        };
+        let version = applied.map(|it| (it.uid.clone(), it.resource_version.clone()));
+        let changes = rules.take(event);
+        if let Some((Some(uid), version)) = version {
+            context.publisher.saw_rule(&uid, version.as_deref());
         }
-        let mut namespaces: Vec<String> =
-            changes.into_iter().map(|change| change.namespace).collect();
+        for uid in &changes.gone {
+            context.publisher.forget_rule(uid);
+        }
+        let namespaces = changes.namespaces;
         if !namespaces.is_empty() {
             came_or_went.notify_one();
         }
-        namespaces.sort_unstable();
-        namespaces.dedup();
         for stack in stacks.state_filter(|stack: &Guarded| {
             let namespace = stack.meta().namespace.as_deref().unwrap_or_default();
-            namespaces.iter().any(|changed| changed == namespace) || {
-                !namespaces.is_empty() && looks_elsewhere(stack)
-            }
+            namespaces.contains(namespace) || (!namespaces.is_empty() && looks_elsewhere(stack))
         }) {
             send(&wake, ObjectRef::from_obj(&*stack));
         }
-        if matches!(event, Event::InitDone) {
+        if listed {
             synced.send_replace(true);
         }
     }

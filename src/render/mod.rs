@@ -61,8 +61,20 @@ pub struct Delivery {
     pub port: u16,
     /// What the process has to say.
     pub proof: Proof,
-    /// A hash of the configuration, for people.
+    /// A hash of all that is delivered.
     pub hash: String,
+}
+
+impl Delivery {
+    /// The hash of the configuration file alone, for people. Of rules each says for itself whether
+    /// it is loaded: a stack's status need not change with every one of thousands.
+    #[must_use]
+    pub fn file_hash(&self) -> &str {
+        match &self.proof {
+            Proof::PrometheusConfigHolds(hash) => hash,
+            Proof::AlertmanagerHash(_) => &self.hash,
+        }
+    }
 }
 
 /// What a process says once it runs the wanted configuration.

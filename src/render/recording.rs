@@ -30,7 +30,7 @@ pub fn add(stack: &Stack, files: &mut RuleFiles) {
         .then(|| ("containers", containers()));
     for (name, rules) in [nodes, containers].into_iter().flatten() {
         let file = rule_file(NAMESPACE, name, Engine::Prometheus, None, &rules);
-        place_own(files, format!("masthead-{name}.yaml"), file);
+        place_own(files, &format!("masthead-{name}.yaml"), file);
     }
 }
 

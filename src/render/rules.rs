@@ -1,7 +1,7 @@
 //! Rule files, spread over a fixed number of `ConfigMaps`: a `ConfigMap` holds one MiB at most, and
 //! a pod template that named a growing number of them would roll the pods with every new rule.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 use k8s_openapi::api::core::v1::ConfigMap;
 use serde_json::{Map, Value};
@@ -13,7 +13,7 @@ use super::{
 use crate::{
     api::component::Component,
     resolve::{
-        model::{RuleFiles, Stack},
+        model::{RuleFile, RuleFiles, Stack},
         rules::SHARDS,
     },
 };
@@ -39,9 +39,8 @@ pub fn objects(stack: &Stack, component: Component, files: &RuleFiles) -> Object
             marks.extend(name.bytes().chain([0]).chain(file.mark.to_le_bytes()));
         }
         let data = move || {
-            let text = |(name, file): &(String, _)| {
-                let file: &std::sync::Arc<crate::resolve::model::RuleFile> = file;
-                (name.clone(), Value::String(file.text.clone()))
+            let text = |(name, file): &(Arc<str>, Arc<RuleFile>)| {
+                (name.to_string(), Value::String(file.text.clone()))
             };
             Value::Object(files.iter().map(text).collect::<Map<_, _>>())
         };

@@ -98,7 +98,7 @@ pub struct RuleVerdict {
     /// The names of its alerts and records, in order.
     pub rules: Arc<[String]>,
     /// The name of its rule file, a key of [`model::Prometheus::rule_files`], when it was taken.
-    pub file: Option<String>,
+    pub file: Option<Arc<str>>,
     /// The mark of its content, when it was taken.
     pub mark: Option<u64>,
     /// Why it was left out; empty when it was taken.

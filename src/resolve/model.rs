@@ -196,7 +196,7 @@ pub struct Prometheus {
 }
 
 /// Rule files by name (`<namespace>-<name>-<uid>.yaml`), each where it was placed.
-pub type RuleFiles = BTreeMap<String, Placed>;
+pub type RuleFiles = BTreeMap<Arc<str>, Placed>;
 
 /// A rule file and the shard that holds it.
 #[derive(Clone, Debug, PartialEq)]

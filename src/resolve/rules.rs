@@ -11,6 +11,7 @@ mod placing;
 mod position;
 mod promql;
 mod quoted;
+mod remedy;
 mod selection;
 mod template;
 
@@ -31,7 +32,7 @@ pub use entry::check as check_entry;
 pub use length::parse as zero_or_more_millis;
 pub use logql::{problem as logql_problem, words as logql_words};
 pub use placing::{BARRED_FIELD, Bar, Barred, Placing, SHARDS, place, place_own};
-pub use selection::{Reach, owner_uid};
+pub use selection::{Reach, Traits, owner_uid};
 
 /// The longest part of a name that goes into a file name: a ConfigMap's key has 253 at most.
 const NAME_IN_FILE: usize = 120;
@@ -51,7 +52,7 @@ pub struct Judged {
     /// The names of its alerts and records, in order.
     pub rules: Arc<[String]>,
     /// A name that no other `AlertRule`'s file has.
-    pub file_name: String,
+    pub file_name: Arc<str>,
     /// The file for the engine; none when there are problems.
     pub file: Option<Arc<RuleFile>>,
     /// What is wrong with it.
@@ -93,7 +94,8 @@ pub fn judge(rule: &AlertRule) -> Judged {
             &rule.namespace().unwrap_or_default(),
             &rule.name_any(),
             rule.metadata.uid.as_deref(),
-        ),
+        )
+        .into(),
         file: problems.is_empty().then(|| Arc::new(document::file(rule))),
         problems,
         origin: Origin::AlertRule,
@@ -176,7 +178,7 @@ mod tests {
         );
         let judged = [good, bad].map(|rule| judge(&rule).into());
         let Placing { files, verdicts } = place(Engine::Prometheus, &judged, &BTreeMap::new());
-        assert_eq!(files.keys().collect::<Vec<_>>(), ["shop-good.yaml"]);
+        assert!(files.keys().eq([&"shop-good.yaml".into()]));
         assert_eq!(verdicts[0].name, "bad");
         assert_eq!(verdicts[0].problems[0].field, "spec.rules[1].expr");
         assert!(verdicts[1].problems.is_empty());

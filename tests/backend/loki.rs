@@ -111,7 +111,7 @@ fn stack(expr: &str) -> Stack {
         file: Arc::new(file),
     };
     let mut stack = minimal();
-    stack.loki.as_mut().unwrap().rule_files = [("bot.yaml".to_owned(), placed)].into();
+    stack.loki.as_mut().unwrap().rule_files = [("bot.yaml".into(), placed)].into();
     stack
 }
 
@@ -119,7 +119,7 @@ fn texts(stack: &Stack) -> BTreeMap<String, String> {
     let files = &stack.loki.as_ref().unwrap().rule_files;
     files
         .iter()
-        .map(|(name, placed)| (name.clone(), placed.file.text.clone()))
+        .map(|(name, placed)| (name.to_string(), placed.file.text.clone()))
         .collect()
 }
 

@@ -178,7 +178,7 @@ async fn a_changed_rule_is_loaded_and_said_to_be_within_a_second_of_its_configma
     assert!(state.loaded, "{state:?}");
     assert!(took < Duration::from_secs(1), "{took:?}");
     let listing = state.rules.clone().unwrap();
-    let listed: Vec<&str> = listing.groups.keys().map(String::as_str).collect();
+    let listed: Vec<&str> = listing.groups.keys().map(AsRef::as_ref).collect();
     assert_eq!(
         listed,
         [
@@ -213,7 +213,7 @@ async fn rules_that_prometheus_refuses_are_not_loaded_although_it_shows_the_new_
     );
     assert!(state.refused);
     let listing = state.rules.unwrap();
-    let listed: Vec<&str> = listing.groups.keys().map(String::as_str).collect();
+    let listed: Vec<&str> = listing.groups.keys().map(AsRef::as_ref).collect();
     assert_eq!(
         listed,
         ["monitoring-checkout-0c1d.yaml"],
@@ -407,7 +407,8 @@ async fn the_state_of_each_rule_is_what_prometheus_says() {
     for _ in 0..600 {
         let state = running.deliver(&stack, &BTreeSet::new()).await;
         let groups = state.rules.unwrap().groups;
-        let of = |name: &str| groups[&format!("monitoring-{name}-0c1d.yaml")].rules[0].clone();
+        let of =
+            |name: &str| groups[format!("monitoring-{name}-0c1d.yaml").as_str()].rules[0].clone();
         let (fires, quiet, ill) = (of("fires"), of("quiet"), of("ill"));
         if [&fires, &quiet, &ill]
             .iter()

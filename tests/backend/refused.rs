@@ -31,7 +31,7 @@ fn without_the_barred(all: &Stack, quarantine: &Quarantine) -> Stack {
     let mut stack = all.clone();
     let files = &mut stack.prometheus.as_mut().unwrap().rule_files;
     files.retain(|name, placed| {
-        barred.get(name).map(|barred| barred.mark) != Some(placed.file.mark)
+        barred.get(&**name).map(|barred| barred.mark) != Some(placed.file.mark)
     });
     stack
 }
@@ -58,7 +58,8 @@ async fn settle(running: &Running, all: &Stack, quarantine: &Quarantine) -> BTre
         let state = running.apply(&stack).await;
         if !learn(quarantine, &stack, &state) {
             assert!(state.loaded, "{state:?}");
-            return state.rules.unwrap().groups.into_keys().collect();
+            let groups = state.rules.unwrap().groups;
+            return groups.keys().map(ToString::to_string).collect();
         }
     }
     panic!("it does not end: {:?}", barred(quarantine, all));

@@ -34,6 +34,7 @@ mod steps_alerts;
 mod steps_containers;
 mod steps_dashboards;
 mod steps_discovery;
+mod steps_load;
 mod steps_logs;
 mod steps_remedies;
 mod steps_rules;

@@ -19,6 +19,7 @@ use tempfile::TempDir;
 use crate::{
     inbox::Inbox,
     postgres::{Connection, Server},
+    steps_load::{self, Idle},
     support::{Cluster, NAMESPACE, STACK, eventually, is_ready},
 };
 
@@ -50,6 +51,8 @@ pub async fn the_six_default_alerts_fire_are_told_and_resolve(cluster: &Cluster)
     let Some(postgres) = apart(start_postgres) else {
         return;
     };
+    let idle = Idle::of(cluster).await;
+    idle.disturb(cluster).await;
     let inbox = Inbox::at_address(host).await;
     let mails = Mails::start(host);
     let shop = json!({"name": "shop", "host": host.to_string(), "port": postgres.server.port()});
@@ -65,7 +68,7 @@ pub async fn the_six_default_alerts_fire_are_told_and_resolve(cluster: &Cluster)
                     }},
                 ],
                 "routes": [{"receivers": ["hook", "mail"], "groupBy": ["..."], "groupWait": "1s", "groupInterval": "5s"}],
-                "defaultRules": thresholds(1, 99, CONNECTIONS),
+                "defaultRules": thresholds([idle.cpu, idle.memory], 99, CONNECTIONS),
             },
         }))
         .await;
@@ -88,9 +91,10 @@ pub async fn the_six_default_alerts_fire_are_told_and_resolve(cluster: &Cluster)
         server
     });
     cluster
-        .patch_stack(json!({"alerting": {"defaultRules": thresholds(100, 1, 10_000)}}))
+        .patch_stack(json!({"alerting": {"defaultRules": thresholds([100, 100], 1, 10_000)}}))
         .await;
     mend_the_container(cluster).await;
+    steps_load::end(cluster).await;
     let (alert, severity, labels) = POSTGRES_DOWN;
     told(&inbox, before, "firing", alert, severity, labels).await;
     let back_up = inbox.at("/alerts").len();
@@ -113,12 +117,13 @@ pub async fn the_six_default_alerts_fire_are_told_and_resolve(cluster: &Cluster)
     apart(move || drop(server));
 }
 
-/// The default rules with no patience: what is used in percent, free in percent, and connections.
-fn thresholds(used: u8, free: u8, connections: usize) -> Value {
+/// The default rules with no patience: what is used of the processors and of memory in percent, free
+/// in percent, and connections.
+fn thresholds([cpu, memory]: [u8; 2], free: u8, connections: usize) -> Value {
     json!({
         "containerDown": {"for": "0s"},
-        "highMemory": {"usedPercent": used, "for": "0s"},
-        "highCpu": {"usedPercent": used, "for": "0s"},
+        "highMemory": {"usedPercent": memory, "for": "0s"},
+        "highCpu": {"usedPercent": cpu, "for": "0s"},
         "lowDisk": {"freePercent": free, "for": "0s"},
         "postgresDown": {"for": "0s"},
         "postgresConnections": {"connections": connections, "for": "0s"},

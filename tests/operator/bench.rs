@@ -17,7 +17,7 @@ use masthead::{
     cli::{Cli, Command, ControllerArgs},
     controller::{
         apply::Applied,
-        context::{Context, Guarded, Rule, Scope},
+        context::{Context, Guarded, Scope},
         dashboards::Dashboards,
         dereference::{self, Cached},
         foreign::{Foreigners, Snapshot},
@@ -25,6 +25,7 @@ use masthead::{
         metrics::Metrics,
         publish::Living,
         reconcile,
+        rules::KnownRules,
         unclaimed::Reaches,
     },
     render::{self, objects::Object},
@@ -143,18 +144,16 @@ pub async fn reconcile(context: Arc<Context>, stack: &MonitoringStack) -> Durati
     let (stacks, mut writer) = reflector::store();
     let stack = DeserializeGuard(Ok(stack.clone()));
     writer.apply_watcher_event(&Event::Apply(stack.clone()));
-    reconcile_among(stacks, context, stack).await
+    reconcile_among(stacks, KnownRules::default(), context, stack).await
 }
 
-/// The same where the watch knows of these stacks.
+/// The same where the watches know of these stacks and rules.
 pub async fn reconcile_among(
     stacks: Store<Guarded>,
+    rules: KnownRules,
     context: Arc<Context>,
     stack: Guarded,
 ) -> Duration {
-    let (rules, mut writer) = reflector::store::<Rule>();
-    writer.apply_watcher_event(&Event::Init);
-    writer.apply_watcher_event(&Event::InitDone);
     let scope = Arc::new(Scope {
         context,
         living: Living(stacks),

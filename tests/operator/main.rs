@@ -48,6 +48,7 @@ async fn objects_are_applied_put_back_and_pruned_and_nothing_else_is_touched() {
     objects::a_kind_that_is_not_served_is_skipped(&bench).await;
     objects::an_immutable_field_is_kept_without_a_loop(&bench).await;
     rules::a_stack_that_has_not_seen_the_others_entry_keeps_it(&bench).await;
+    rules::what_the_operator_before_found_refused_stays_out(&bench).await;
     status::a_component_that_is_switched_on_later_leaves_no_status_to_write(&bench).await;
     status::a_stack_that_went_while_it_was_looked_at_is_forgotten(&bench).await;
     status::the_status_of_a_stack_that_went_meanwhile_is_no_failure(&bench).await;

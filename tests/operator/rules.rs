@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use k8s_openapi::api::core::v1::ConfigMap;
 use kube::{
     Api,
-    api::{DeleteParams, ListParams, ObjectMeta, PostParams},
+    api::{DeleteParams, ListParams, ObjectMeta, Patch, PatchParams, PostParams},
     core::DeserializeGuard,
     runtime::{reflector, watcher::Event},
 };
@@ -14,19 +14,21 @@ use masthead::{
     api::{
         rule::{AlertRule, Engine},
         stack::MonitoringStack,
-        status::RuleStatus,
+        status::{RuleInStack, RuleStatus},
     },
     controller::{
+        conditions::reason,
         context::Guarded,
         publish::{Living, Teller},
+        rules::{KnownRule, KnownRules},
     },
-    resolve::rules::{judge, place},
+    resolve::rules::{BARRED_FIELD, judge, place},
 };
 use serde_json::json;
 
 use crate::{
     apiserver::{OPERATOR, eventually},
-    bench::Bench,
+    bench::{Bench, reconcile_among},
 };
 
 pub async fn a_rule_reaches_prometheus_files(bench: &Bench, namespace: &str) {
@@ -107,7 +109,7 @@ pub async fn a_stack_that_has_not_seen_the_others_entry_keeps_it(bench: &Bench) 
     create(&rules, "shared").await;
     let rule = rules.get("shared").await.unwrap();
     let judged = [Arc::new(judge(&rule))];
-    let seen = [Arc::new(DeserializeGuard(Ok(rule)))];
+    let seen = [Arc::new(KnownRule::of(DeserializeGuard(Ok(rule)), None))];
     let names = ["a", "b"].map(|name| format!("raced/{name}"));
     let living = living("raced", &["a", "b"]);
     let verdicts = place(Engine::Prometheus, &judged, &BTreeMap::new()).verdicts;
@@ -137,6 +139,65 @@ pub async fn a_stack_that_has_not_seen_the_others_entry_keeps_it(bench: &Bench) 
     say("raced/a").await;
     let status = rules.get("shared").await.unwrap().status;
     assert_eq!(status, None, "another rule of the same name");
+}
+
+/// Prometheus refused one of two rules. An operator that starts learns it from the rule's status,
+/// and gives Prometheus another content of it only.
+pub async fn what_the_operator_before_found_refused_stays_out(bench: &Bench) {
+    let stack = bench.stack("barred", json!({})).await;
+    let rules: Api<AlertRule> = Api::namespaced(bench.client.clone(), "barred");
+    for name in ["refused", "good"] {
+        create(&rules, name).await;
+    }
+    let entry = RuleInStack {
+        stack: "barred/main".into(),
+        observed_generation: Some(1),
+        reason: reason::REFUSED.into(),
+        message: format!("{BARRED_FIELD}: Prometheus refuses it: no"),
+        ..RuleInStack::default()
+    };
+    let merge = |patch| Patch::Merge(patch);
+    let status = merge(json!({"status": {"conditions": [], "stacks": [entry]}}));
+    let params = PatchParams::default();
+    rules
+        .patch_status("refused", &params, &status)
+        .await
+        .unwrap();
+    restarted(bench, &stack, &rules).await;
+    assert_eq!(in_files(bench, "barred").await, ["good"]);
+    let said = condition(&rules, "refused", "Accepted").await;
+    assert_eq!(said, Some(("False".into(), "Refused".into())));
+
+    let edit = json!({"spec": {"rules": [{"alert": "QuickAlert", "expr": "vector(2)"}]}});
+    rules.patch("refused", &params, &merge(edit)).await.unwrap();
+    restarted(bench, &stack, &rules).await;
+    assert_eq!(in_files(bench, "barred").await, ["good", "refused"]);
+}
+
+/// An operator that has just started looks at a stack and its rules once.
+async fn restarted(bench: &Bench, stack: &MonitoringStack, rules: &Api<AlertRule>) {
+    let known = KnownRules::default();
+    for rule in rules.list(&ListParams::default()).await.unwrap() {
+        known.take(Event::Apply(DeserializeGuard(Ok(rule))));
+    }
+    let (stacks, mut writer) = reflector::store();
+    let stack = DeserializeGuard(Ok(stack.clone()));
+    writer.apply_watcher_event(&Event::Apply(stack.clone()));
+    reconcile_among(stacks, known, Arc::new(bench.context()), stack).await;
+}
+
+/// The rules of a namespace that are in a file of Prometheus.
+async fn in_files(bench: &Bench, namespace: &str) -> Vec<&'static str> {
+    let configs: Api<ConfigMap> = Api::namespaced(bench.client.clone(), namespace);
+    let configs = configs.list(&ListParams::default()).await.unwrap();
+    let files = configs.items.iter().flat_map(|it| it.data.iter().flatten());
+    let files: Vec<_> = files.map(|(name, _)| name).collect();
+    let mut found = vec!["good", "refused"];
+    found.retain(|rule| {
+        let start = format!("{namespace}-{rule}-");
+        files.iter().any(|name| name.starts_with(&start))
+    });
+    found
 }
 
 fn living(namespace: &str, names: &[&str]) -> Living {

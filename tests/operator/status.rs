@@ -8,7 +8,10 @@ use kube::{
     core::DeserializeGuard,
     runtime::reflector,
 };
-use masthead::api::{stack::MonitoringStack, status::StackStatus};
+use masthead::{
+    api::{stack::MonitoringStack, status::StackStatus},
+    controller::rules::KnownRules,
+};
 use serde_json::json;
 
 use crate::{
@@ -43,7 +46,8 @@ pub async fn a_stack_that_went_while_it_was_looked_at_is_forgotten(bench: &Bench
     reconcile(context.clone(), &stack).await;
     assert!(!context.memory.is_empty());
     let (nothing, _) = reflector::store();
-    reconcile_among(nothing, context.clone(), DeserializeGuard(Ok(stack))).await;
+    let stack = DeserializeGuard(Ok(stack));
+    reconcile_among(nothing, KnownRules::default(), context.clone(), stack).await;
     assert!(context.memory.is_empty());
 }
 

@@ -105,6 +105,7 @@ pub fn cases() -> Vec<Case> {
         },
         Case {
             alert: "LowDisk",
+            // Mounted twice: one disk.
             fires: &[
                 (
                     r#"node_filesystem_avail_bytes{job="node-exporter",instance="n1",device="/dev/sda",fstype="ext4",mountpoint="/"}"#,
@@ -118,11 +119,23 @@ pub fn cases() -> Vec<Case> {
                     r#"node_filesystem_readonly{job="node-exporter",instance="n1",device="/dev/sda",fstype="ext4",mountpoint="/"}"#,
                     "0x20",
                 ),
+                (
+                    r#"node_filesystem_avail_bytes{job="node-exporter",instance="n1",device="/dev/sda",fstype="ext4",mountpoint="/var/lib/kubelet"}"#,
+                    "5x20",
+                ),
+                (
+                    r#"node_filesystem_size_bytes{job="node-exporter",instance="n1",device="/dev/sda",fstype="ext4",mountpoint="/var/lib/kubelet"}"#,
+                    "100x20",
+                ),
+                (
+                    r#"node_filesystem_readonly{job="node-exporter",instance="n1",device="/dev/sda",fstype="ext4",mountpoint="/var/lib/kubelet"}"#,
+                    "0x20",
+                ),
             ],
             at: "6m",
-            labels: json!({"severity": "warning", "job": "node-exporter", "instance": "n1", "device": "/dev/sda", "fstype": "ext4", "mountpoint": "/"}),
-            summary: "File system / of node n1 is nearly full",
-            description: "5.0 % of / (/dev/sda) of node n1 is free.",
+            labels: json!({"severity": "warning", "job": "node-exporter", "instance": "n1", "device": "/dev/sda", "fstype": "ext4"}),
+            summary: "Disk /dev/sda of node n1 is nearly full",
+            description: "5.0 % of /dev/sda of node n1 is free; it is mounted at /.",
             quiet: &[
                 (
                     r#"node_filesystem_avail_bytes{job="node-exporter",instance="n1",device="/dev/sdb",fstype="iso9660",mountpoint="/cd"}"#,
@@ -177,6 +190,42 @@ pub fn cases() -> Vec<Case> {
                 r#"pg_up{job="postgres-exporter",instance="billing",server="db:5432"}"#,
                 BAR,
             )],
+        },
+        // The last server among the pods of a namespace is gone; another of another name is not.
+        Case {
+            alert: "PostgresDown",
+            fires: &[
+                (
+                    r#"pg_up{job="postgres-exporter",instance="billing",server="db:5432"}"#,
+                    "1x20",
+                ),
+                (
+                    r#"pg_up{job="postgres-exporter",instance="pg-0",pod="pg-0",namespace="shop",server="pg-0"}"#,
+                    "1 1 stale",
+                ),
+                (
+                    r#"pg_up{job="postgres-exporter",instance="pg-0",pod="pg-0",namespace="bank",server="pg-0"}"#,
+                    "1x20",
+                ),
+            ],
+            at: "4m",
+            labels: json!({"severity": "critical", "job": "postgres-exporter", "namespace": "shop"}),
+            summary: "PostgreSQL of namespace shop is down",
+            description: "PostgreSQL of namespace shop does not answer, or no agent is there to ask it.",
+            quiet: &[
+                (
+                    r#"pg_up{job="postgres-exporter",instance="billing",server="db:5432"}"#,
+                    BAR,
+                ),
+                (
+                    r#"pg_up{job="postgres-exporter",instance="pg-7f",pod="pg-7f",namespace="shop",server="pg-7f"}"#,
+                    "1 1 stale",
+                ),
+                (
+                    r#"pg_up{job="postgres-exporter",instance="pg-8a",pod="pg-8a",namespace="shop",server="pg-8a"}"#,
+                    "_ 1x119",
+                ),
+            ],
         },
         Case {
             alert: "PostgresConnections",

@@ -214,7 +214,7 @@ pub fn secret(text: &str) -> SecretValue {
 }
 
 /// One alert, in a file of its own.
-pub fn alert_file(namespace: &str, name: &str, expr: &str) -> (String, Placed) {
+pub fn alert_file(namespace: &str, name: &str, expr: &str) -> (Arc<str>, Placed) {
     let rule = RuleEntry {
         alert: Some("Down".into()),
         expr: expr.into(),
@@ -225,7 +225,7 @@ pub fn alert_file(namespace: &str, name: &str, expr: &str) -> (String, Placed) {
 }
 
 /// Rules in a file of their own.
-pub fn rule_file(namespace: &str, name: &str, rules: &[RuleEntry]) -> (String, Placed) {
+pub fn rule_file(namespace: &str, name: &str, rules: &[RuleEntry]) -> (Arc<str>, Placed) {
     placed(namespace, name, Engine::Prometheus, None, rules)
 }
 
@@ -235,7 +235,7 @@ fn placed(
     engine: Engine,
     interval: Option<&str>,
     rules: &[RuleEntry],
-) -> (String, Placed) {
+) -> (Arc<str>, Placed) {
     let file = rules::rule_file(namespace, name, engine, interval, rules);
     let shard = name
         .bytes()
@@ -244,7 +244,7 @@ fn placed(
         shard: shard % rules::SHARDS,
         file: Arc::new(file),
     };
-    (format!("{namespace}-{name}-0c1d.yaml"), placed)
+    (format!("{namespace}-{name}-0c1d.yaml").into(), placed)
 }
 
 fn prometheus() -> Prometheus {

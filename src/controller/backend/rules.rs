@@ -1,6 +1,6 @@
 //! What Prometheus and Loki list of their rules. Whatever they send, nothing here panics.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use serde::Deserialize;
 
@@ -8,13 +8,16 @@ use super::{BackendError, answer::data};
 use crate::api::status::{AlertState, RuleHealth};
 
 /// The groups of an engine, by the base name of the file that holds them.
-pub type Groups = BTreeMap<String, Group>;
+pub type Groups = BTreeMap<Arc<str>, Group>;
+
+/// The same with the content of each rule.
+pub type WithContents = BTreeMap<Arc<str>, (Group, Vec<Content>)>;
 
 /// A group as it is loaded.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Group {
     /// Its name: namespace and name of the `AlertRule`.
-    pub name: String,
+    pub name: Arc<str>,
     /// The mark of its content, which Prometheus lists as the limit; 0 when it lists none.
     pub mark: u64,
     /// Its rules in order.
@@ -47,33 +50,38 @@ pub struct Content {
     pub labels: BTreeMap<String, String>,
 }
 
+/// Some of the groups of a Prometheus.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Page {
+    /// The groups.
+    pub groups: Groups,
+    /// What to ask for the next ones by; none of the last page.
+    pub next: Option<String>,
+}
+
+/// The answer, with as much of each rule as its reader wants.
 #[derive(Deserialize)]
-struct Rules {
-    groups: Vec<Listed>,
+#[serde(rename_all = "camelCase")]
+struct Rules<R> {
+    groups: Vec<Listed<R>>,
+    #[serde(default)]
+    group_next_token: Option<String>,
 }
 
 #[derive(Deserialize)]
-struct Listed {
+struct Listed<R> {
     #[serde(default)]
     name: String,
     file: String,
     #[serde(default)]
     limit: i64,
-    #[serde(default)]
-    rules: Vec<Rule>,
+    #[serde(default = "Vec::new")]
+    rules: Vec<R>,
 }
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Rule {
-    #[serde(default)]
-    name: String,
-    #[serde(default)]
-    query: String,
-    #[serde(default)]
-    duration: f64,
-    #[serde(default)]
-    labels: Option<BTreeMap<String, String>>,
+struct ListedState {
     #[serde(default)]
     health: Option<String>,
     #[serde(default)]
@@ -90,70 +98,82 @@ struct Alert {
     state: String,
 }
 
-impl Rule {
-    fn state(&self) -> RuleState {
-        let firing = self.alerts.iter().flatten();
+#[derive(Deserialize)]
+struct ListedContent {
+    #[serde(default)]
+    name: String,
+    #[serde(default)]
+    query: String,
+    #[serde(default)]
+    duration: f64,
+    #[serde(default)]
+    labels: Option<BTreeMap<String, String>>,
+}
+
+impl From<ListedState> for RuleState {
+    fn from(rule: ListedState) -> Self {
+        let firing = rule.alerts.iter().flatten();
         let firing = firing.filter(|alert| alert.state.eq_ignore_ascii_case("firing"));
-        RuleState {
-            health: match self.health.as_deref() {
+        Self {
+            health: match rule.health.as_deref() {
                 Some("ok") => RuleHealth::Ok,
                 Some("err") => RuleHealth::Err,
                 _ => RuleHealth::Unknown,
             },
-            state: self.state.as_deref().map(|state| match state {
+            state: rule.state.as_deref().map(|state| match state {
                 "firing" => AlertState::Firing,
                 "pending" => AlertState::Pending,
                 _ => AlertState::Inactive,
             }),
             firing: u32::try_from(firing.count()).unwrap_or(u32::MAX),
-            last_error: self.last_error.clone().filter(|words| !words.is_empty()),
-        }
-    }
-
-    fn content(self) -> Content {
-        Content {
-            name: self.name,
-            query: self.query,
-            seconds: Duration::try_from_secs_f64(self.duration)
-                .map_or(0, |duration| duration.as_secs()),
-            labels: self.labels.unwrap_or_default(),
+            last_error: rule.last_error.filter(|words| !words.is_empty()),
         }
     }
 }
 
-/// `GET /api/v1/rules` of Prometheus.
-pub fn prometheus(body: &[u8]) -> Result<Groups, BackendError> {
-    let rules = data::<Rules>(body)?;
-    Ok(rules
-        .groups
-        .into_iter()
-        .map(|group| {
-            let loaded = Group {
-                name: group.name,
-                mark: u64::try_from(group.limit).unwrap_or_default(),
-                rules: group.rules.iter().map(Rule::state).collect(),
-            };
-            (base_name(&group.file), loaded)
-        })
-        .collect())
+impl From<ListedContent> for Content {
+    fn from(rule: ListedContent) -> Self {
+        Self {
+            name: rule.name,
+            query: rule.query,
+            seconds: Duration::try_from_secs_f64(rule.duration)
+                .map_or(0, |duration| duration.as_secs()),
+            labels: rule.labels.unwrap_or_default(),
+        }
+    }
+}
+
+impl From<Listed<ListedState>> for Group {
+    fn from(group: Listed<ListedState>) -> Self {
+        Self {
+            name: group.name.into(),
+            mark: u64::try_from(group.limit).unwrap_or_default(),
+            rules: group.rules.into_iter().map(RuleState::from).collect(),
+        }
+    }
+}
+
+/// `GET /api/v1/rules` of Prometheus: all, or one page.
+pub fn prometheus(body: &[u8]) -> Result<Page, BackendError> {
+    let rules = data::<Rules<ListedState>>(body)?;
+    let groups = rules.groups.into_iter();
+    Ok(Page {
+        groups: groups
+            .map(|group| (base_name(&group.file), group.into()))
+            .collect(),
+        next: rules.group_next_token.filter(|token| !token.is_empty()),
+    })
 }
 
 /// `GET /prometheus/api/v1/rules` of Loki: the same form, and the content of each rule beside it.
-pub fn loki(body: &[u8]) -> Result<BTreeMap<String, (Group, Vec<Content>)>, BackendError> {
-    let rules = data::<Rules>(body)?;
-    Ok(rules
-        .groups
-        .into_iter()
-        .map(|group| {
-            let loaded = Group {
-                name: group.name,
-                mark: 0,
-                rules: group.rules.iter().map(Rule::state).collect(),
-            };
-            let contents = group.rules.into_iter().map(Rule::content).collect();
-            (base_name(&group.file), (loaded, contents))
-        })
-        .collect())
+pub fn loki(body: &[u8]) -> Result<WithContents, BackendError> {
+    let states = data::<Rules<ListedState>>(body)?.groups.into_iter();
+    let contents = data::<Rules<ListedContent>>(body)?.groups.into_iter();
+    let groups = states.zip(contents).map(|(group, content)| {
+        let contents = content.rules.into_iter().map(Content::from).collect();
+        (base_name(&group.file), (group.into(), contents))
+    });
+    Ok(groups.collect())
 }
 
 /// What all of several processes have: a group that one of them lacks, or has with another
@@ -185,8 +205,23 @@ impl RuleState {
     }
 }
 
-fn base_name(path: &str) -> String {
-    path.rsplit('/').next().unwrap_or(path).to_owned()
+/// A value as it stands in a URL: the groups of a `PrometheusRule` have whatever names their author
+/// likes.
+#[must_use]
+pub fn escaped(value: &str) -> String {
+    let mut escaped = String::with_capacity(value.len());
+    for byte in value.bytes() {
+        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
+            escaped.push(char::from(byte));
+        } else {
+            escaped.extend(format!("%{byte:02X}").chars());
+        }
+    }
+    escaped
+}
+
+fn base_name(path: &str) -> Arc<str> {
+    path.rsplit('/').next().unwrap_or(path).into()
 }
 
 #[cfg(test)]
@@ -204,7 +239,8 @@ mod tests {
 
     #[test]
     fn groups_are_listed_by_file_with_their_mark_and_the_state_of_each_rule() {
-        let groups = prometheus(BODY).unwrap();
+        let Page { groups, next } = prometheus(BODY).unwrap();
+        assert_eq!(next, None);
         let group = &groups["shop-a-1.yaml"];
         assert_eq!(group.mark, (1 << 51) + 1);
         let told: Vec<_> = group
@@ -231,6 +267,12 @@ mod tests {
     }
 
     #[test]
+    fn a_page_names_the_next_one() {
+        let body = br#"{"data":{"groups":[],"groupNextToken":"ab12"}}"#;
+        assert_eq!(prometheus(body).unwrap().next.as_deref(), Some("ab12"));
+    }
+
+    #[test]
     fn loki_lists_the_content() {
         let groups = loki(BODY).unwrap();
         let (_, contents) = &groups["shop-a-1.yaml"];
@@ -250,7 +292,7 @@ mod tests {
                 rules: vec![rule],
                 ..Group::default()
             };
-            Groups::from([("a".to_owned(), group)])
+            Groups::from([("a".into(), group)])
         };
         let (well, ill) = (groups(RuleHealth::Ok, 1), groups(RuleHealth::Err, 1));
         assert_eq!(in_all([well.clone(), ill.clone()].into_iter()), ill);
@@ -259,6 +301,12 @@ mod tests {
             Groups::new()
         );
         assert_eq!(in_all([well, Groups::new()].into_iter()), Groups::new());
+    }
+
+    #[test]
+    fn any_name_of_a_group_can_stand_in_a_url() {
+        assert_eq!(escaped("shop/a-1"), "shop%2Fa-1");
+        assert_eq!(escaped("my group&ü"), "my%20group%26%C3%BC");
     }
 
     proptest! {

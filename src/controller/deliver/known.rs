@@ -47,13 +47,13 @@ impl Known {
 /// The names of the groups in which what is loaded differs from what is wanted: new, changed or to
 /// go.
 #[must_use]
-pub fn difference(wanted: &RuleFiles, loaded: &Groups) -> Vec<String> {
+pub fn difference(wanted: &RuleFiles, loaded: &Groups) -> Vec<Arc<str>> {
     let to_come = wanted
         .iter()
         .filter(|(file, placed)| {
             loaded.get(*file).map(|group| group.mark) != Some(placed.file.mark)
         })
-        .map(|(_, placed)| placed.file.group.clone());
+        .map(|(_, placed)| placed.file.group.as_str().into());
     let to_go = loaded
         .iter()
         .filter(|(file, _)| !wanted.contains_key(*file))

@@ -33,7 +33,7 @@ const LOOKED: Duration = Duration::from_secs(35);
 pub struct Settling(Arc<Mutex<HashMap<String, Since>>>);
 
 /// Of each file the mark that is wanted, and since when.
-type Since = BTreeMap<String, (u64, Instant)>;
+type Since = BTreeMap<Arc<str>, (u64, Instant)>;
 
 impl Settling {
     /// Forgets a stack that is gone.
@@ -43,7 +43,7 @@ impl Settling {
     }
 
     /// The files whose content Loki has had time to find.
-    fn settled(&self, stack: &str, loki: &Loki) -> BTreeMap<String, bool> {
+    fn settled(&self, stack: &str, loki: &Loki) -> BTreeMap<Arc<str>, bool> {
         let mut since = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let since = since.entry(stack.to_owned()).or_default();
         since.retain(|file, _| loki.rule_files.contains_key(file));

@@ -54,7 +54,7 @@ pub async fn take(
         .try_collect::<BTreeMap<_, _>>()
         .await?;
     let rules = taken.iter().filter(|it| it.kind == Kind::PrometheusRule);
-    let rules = rules.map(|object| (object.clone(), judgements.of_foreign(object)));
+    let rules = rules.map(|object| (object.clone(), judgements.of(object)));
     Ok(objects::Inputs {
         installed: true,
         rules: rules.collect(),

@@ -7,7 +7,7 @@ use std::{
     sync::Arc,
 };
 
-use futures::{StreamExt, stream};
+use futures::{StreamExt, stream::FuturesUnordered};
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::{
@@ -23,9 +23,10 @@ use crate::{
         status::RuleStatus,
     },
     controller::{
-        context::{Guarded, Rule},
+        context::Guarded,
         deliver::ConfigState,
         error::Error,
+        rules::KnownRule,
         status::{self, Listed, Subject},
     },
     resolve::{RuleVerdict, rules::Origin},
@@ -113,7 +114,7 @@ impl Publisher {
     pub async fn rules(
         &self,
         teller: &Teller<'_>,
-        rules: &[Arc<Rule>],
+        rules: &[Arc<KnownRule>],
         verdicts: &[RuleVerdict],
     ) -> Result<(), Error> {
         let verdicts: HashMap<_, _> = verdicts
@@ -121,21 +122,31 @@ impl Publisher {
             .filter(|verdict| verdict.origin == Origin::AlertRule)
             .map(|verdict| ((verdict.namespace.as_str(), verdict.name.as_str()), verdict))
             .collect();
-        let mut writes = Vec::new();
-        for rule in rules.iter().filter_map(|rule| rule.0.as_ref().ok()) {
-            let metadata = &rule.metadata;
-            let namespace = metadata.namespace.as_deref().unwrap_or_default();
-            let name = metadata.name.as_deref().unwrap_or_default();
-            let verdict = verdicts.get(&(namespace, name)).copied();
-            let subject = subject(metadata, rule.spec.rules.len());
-            let old = self.written.newest(metadata, rule.status.as_ref()).status;
-            if old.as_ref() != Some(&teller.status(old.as_ref(), subject, verdict)) {
-                writes.push(self.rule(teller, rule, verdict));
+        let mut changed = Vec::new();
+        for rule in rules {
+            let place = (rule.traits.namespace.as_str(), rule.name.as_str());
+            let verdict = verdicts.get(&place).copied();
+            let unseen = self.written.unseen(&rule.uid, rule.version.as_deref());
+            let old = match &unseen {
+                Some(base) => base.status.as_ref(),
+                None => rule.status.as_ref(),
+            };
+            if old != Some(&teller.status(old, subject(rule), verdict)) {
+                changed.push((rule, verdict));
             }
         }
-        let mut writes = stream::iter(writes).buffer_unordered(CONCURRENT);
+        // Made in their turn: a write that waits takes more room than a rule.
+        let mut under_way = FuturesUnordered::new();
         let mut told = Ok(());
-        while let Some(result) = writes.next().await {
+        for (rule, verdict) in changed {
+            if under_way.len() == CONCURRENT
+                && let Some(result) = under_way.next().await
+            {
+                told = told.and(result);
+            }
+            under_way.push(self.rule(teller, rule, verdict));
+        }
+        while let Some(result) = under_way.next().await {
             told = told.and(result);
         }
         told
@@ -145,56 +156,62 @@ impl Publisher {
     async fn rule(
         &self,
         teller: &Teller<'_>,
-        rule: &AlertRule,
+        rule: &KnownRule,
         verdict: Option<&RuleVerdict>,
     ) -> Result<(), Error> {
-        let base = self.written.newest(&rule.metadata, rule.status.as_ref());
-        let subject = subject(&rule.metadata, rule.spec.rules.len());
-        let change = |old: Option<&RuleStatus>| Some(teller.status(old, subject, verdict));
-        self.settle(&rule.metadata, base, change).await
+        let base = self.written.newest(rule);
+        let change = |old: Option<&RuleStatus>| Some(teller.status(old, subject(rule), verdict));
+        self.settle(&rule.metadata(), base, change).await
     }
 
     /// Says on a rule that cannot be decoded what a stack finds wrong with it.
     pub async fn broken_rule(
         &self,
         teller: &Teller<'_>,
-        metadata: &ObjectMeta,
+        rule: &KnownRule,
         verdict: Option<&RuleVerdict>,
     ) -> Result<(), Error> {
-        let Some(base) = self.newest(metadata).await? else {
+        let metadata = rule.metadata();
+        let Some(base) = self.newest(&metadata).await? else {
             return Ok(());
         };
-        let subject = subject(metadata, 0);
-        self.settle(metadata, base, |old| {
-            Some(teller.status(old, subject, verdict))
-        })
-        .await
+        let change = |old: Option<&RuleStatus>| Some(teller.status(old, subject(rule), verdict));
+        self.settle(&metadata, base, change).await
     }
 
     /// Takes from a rule what stacks said that are gone; without any stack that takes it, it
     /// says so, and why.
     pub async fn without_the_gone(
         &self,
-        rule: &AlertRule,
+        rule: &KnownRule,
         living: &Living,
         claim: Result<(), String>,
         now: Timestamp,
     ) -> Result<(), Error> {
-        let metadata = &rule.metadata;
-        let base = self.written.newest(metadata, rule.status.as_ref());
-        let mut subject = subject(metadata, rule.spec.rules.len());
-        let is_claimed = claim.is_ok();
+        let lives = |stack: &str| living.has(stack);
+        let all_live = |old: &RuleStatus| old.stacks.iter().all(|entry| lives(&entry.stack));
+        // The stack itself is about to judge what it has not judged yet.
+        let is_fine = |old: Option<&RuleStatus>| claim.is_ok() && old.is_none_or(all_live);
+        let unseen = self.written.unseen(&rule.uid, rule.version.as_deref());
+        if unseen.is_none() && is_fine(rule.status.as_ref()) {
+            return Ok(());
+        }
+        let mut subject = subject(rule);
         if let Err(why) = &claim {
             subject.unclaimed = why;
         }
-        self.settle(metadata, base, |old| {
-            let entries = status::entries(old, "", None, |stack| living.has(stack));
-            let all_live = old.is_none_or(|old| old.stacks.len() == entries.len());
-            // The stack itself is about to judge what it has not judged yet.
-            let is_up_to_date = all_live && is_claimed;
-            (!is_up_to_date).then(|| status::rule_status(old, subject, entries, now))
+        let base = self.written.newest(rule);
+        self.settle(&rule.metadata(), base, |old| {
+            let entries = || status::entries(old, "", None, lives);
+            (!is_fine(old)).then(|| status::rule_status(old, subject, entries(), now))
         })
         .await
+    }
+
+    /// A cache has this version of a rule: what was written of it need not be remembered, unless
+    /// that is newer.
+    pub fn saw_rule(&self, uid: &str, version: Option<&str>) {
+        self.written.saw(uid, version);
     }
 
     /// Forgets a rule that is gone.
@@ -222,7 +239,9 @@ impl Publisher {
             match written {
                 Ok(version) => {
                     let new = Base::new(Some(new), version);
-                    self.written.remember(metadata, base.version, new);
+                    let uid = metadata.uid.as_deref().unwrap_or_default();
+                    let cached = metadata.resource_version.clone();
+                    self.written.remember(uid, cached, base.version, new);
                     return Ok(());
                 }
                 Err(error) => match error.code() {
@@ -246,11 +265,11 @@ impl Publisher {
     }
 }
 
-fn subject(metadata: &ObjectMeta, count: usize) -> Subject<'_> {
+fn subject(rule: &KnownRule) -> Subject<'_> {
     Subject {
-        namespace: metadata.namespace.as_deref().unwrap_or_default(),
-        generation: metadata.generation,
-        count,
+        namespace: &rule.traits.namespace,
+        generation: rule.generation,
+        count: rule.judged.as_ref().map_or(0, |judged| judged.rules.len()),
         unclaimed: "",
     }
 }
@@ -295,7 +314,7 @@ mod tests {
             };
             let config = ConfigState {
                 rules: Some(Listing {
-                    groups: [("f.yaml".to_owned(), group)].into(),
+                    groups: [("f.yaml".into(), group)].into(),
                 }),
                 ..ConfigState::default()
             };

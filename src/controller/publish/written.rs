@@ -5,9 +5,10 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
-
-use crate::api::status::RuleStatus;
+use crate::{
+    api::status::RuleStatus,
+    controller::{rules::KnownRule, status},
+};
 
 /// A status as the server has it, and at which version of the object.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -19,14 +20,10 @@ pub struct Base {
 }
 
 impl Base {
-    /// Sorted: the server appends to a list with keys what is new in it, so that the order in
-    /// which it gives them back is not the one that was written.
+    /// As the server gives it, in whatever order.
     #[must_use]
-    pub fn new(mut status: Option<RuleStatus>, version: Option<String>) -> Self {
-        if let Some(status) = &mut status {
-            status.stacks.sort_by(|a, b| a.stack.cmp(&b.stack));
-            status.conditions.sort_by(|a, b| a.type_.cmp(&b.type_));
-        }
+    pub fn new(status: Option<RuleStatus>, version: Option<String>) -> Self {
+        let status = status.map(status::sorted);
         Self { status, version }
     }
 }
@@ -44,32 +41,44 @@ struct Last {
 }
 
 impl Written {
+    /// The cache has a rule at this version: one that is no older than the last write ends the need to
+    /// remember it.
+    pub fn saw(&self, uid: &str, cached: Option<&str>) {
+        let mut written = self.entries();
+        let is_older = |last: &Last| last.older.iter().any(|older| older.as_deref() == cached);
+        if written.get(uid).is_some_and(|last| !is_older(last)) {
+            written.remove(uid);
+        }
+    }
+
+    /// What was written of a rule and the cache has not seen; none when the cache is up to date.
+    #[must_use]
+    pub fn unseen(&self, uid: &str, cached: Option<&str>) -> Option<Base> {
+        self.saw(uid, cached);
+        self.entries().get(uid).map(|last| last.base.clone())
+    }
+
     /// The newest state of a rule that is known: the cache's, unless it has not seen a write.
     #[must_use]
-    pub fn newest(&self, cached: &ObjectMeta, status: Option<&RuleStatus>) -> Base {
-        let mut written = self.entries();
-        let uid = uid(cached);
-        if let Some(last) = written.get(uid)
-            && last.older.contains(&cached.resource_version)
-        {
-            return last.base.clone();
-        }
-        written.remove(uid);
-        Base::new(status.cloned(), cached.resource_version.clone())
+    pub fn newest(&self, rule: &KnownRule) -> Base {
+        let unseen = self.unseen(&rule.uid, rule.version.as_deref());
+        unseen.unwrap_or_else(|| Base {
+            status: rule.status.clone(),
+            version: rule.version.clone(),
+        })
     }
 
     /// A status was written at the version `before`, which the cache may not have either.
-    pub fn remember(&self, cached: &ObjectMeta, before: Option<String>, base: Base) {
+    pub fn remember(&self, uid: &str, cached: Option<String>, before: Option<String>, base: Base) {
         let mut written = self.entries();
-        let uid = uid(cached).to_owned();
-        let last = written.remove(&uid);
+        let last = written.remove(uid);
         let mut older = last.map(|last| last.older).unwrap_or_default();
-        for version in [cached.resource_version.clone(), before] {
+        for version in [cached, before] {
             if !older.contains(&version) {
                 older.push(version);
             }
         }
-        written.insert(uid, Last { base, older });
+        written.insert(uid.to_owned(), Last { base, older });
     }
 
     /// Forgets a rule that is gone.
@@ -83,22 +92,10 @@ impl Written {
     }
 }
 
-fn uid(metadata: &ObjectMeta) -> &str {
-    metadata.uid.as_deref().unwrap_or_default()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::api::status::RuleInStack;
-
-    fn cached(version: &str) -> ObjectMeta {
-        ObjectMeta {
-            uid: Some("u".into()),
-            resource_version: Some(version.into()),
-            ..ObjectMeta::default()
-        }
-    }
 
     fn status(rules: i32) -> RuleStatus {
         RuleStatus {
@@ -111,32 +108,36 @@ mod tests {
         Base::new(Some(status(rules)), Some(version.into()))
     }
 
+    fn remember(written: &Written, cached: &str, before: &str, base: Base) {
+        written.remember("u", Some(cached.into()), Some(before.into()), base);
+    }
+
     #[test]
     fn a_cache_that_has_not_seen_the_last_write_is_not_believed() {
         let written = Written::default();
-        let newest = |version: &str| written.newest(&cached(version), Some(&status(1)));
-        assert_eq!(newest("10"), base(1, "10"));
-        written.remember(&cached("10"), Some("10".into()), base(2, "11"));
-        written.remember(&cached("10"), Some("11".into()), base(3, "12"));
-        assert_eq!(newest("10"), base(3, "12"));
-        assert_eq!(newest("11"), base(3, "12"));
-        assert_eq!(newest("12"), base(1, "12"));
-        assert_eq!(newest("10"), base(1, "10"), "it is forgotten then");
+        let unseen = |version: &str| written.unseen("u", Some(version));
+        assert_eq!(unseen("10"), None);
+        remember(&written, "10", "10", base(2, "11"));
+        remember(&written, "10", "11", base(3, "12"));
+        assert_eq!(unseen("10"), Some(base(3, "12")));
+        assert_eq!(unseen("11"), Some(base(3, "12")));
+        assert_eq!(unseen("12"), None);
+        assert_eq!(unseen("10"), None, "it is forgotten then");
     }
 
     #[test]
     fn a_write_that_the_server_took_without_a_change_is_not_repeated() {
         let written = Written::default();
-        written.remember(&cached("10"), Some("10".into()), base(2, "10"));
-        let newest = |version: &str| written.newest(&cached(version), Some(&status(1)));
-        assert_eq!(newest("10"), base(2, "10"));
-        assert_eq!(newest("11"), base(1, "11"));
+        remember(&written, "10", "10", base(2, "10"));
+        let unseen = |version: &str| written.unseen("u", Some(version));
+        assert_eq!(unseen("10"), Some(base(2, "10")));
+        assert_eq!(unseen("11"), None);
     }
 
     #[test]
     fn a_rule_that_is_gone_is_forgotten() {
         let written = Written::default();
-        written.remember(&cached("10"), None, base(2, "11"));
+        remember(&written, "10", "10", base(2, "11"));
         written.forget("u");
         assert!(written.entries().is_empty());
     }

@@ -23,7 +23,7 @@ fn files(names: &[String], mark: u64) -> RuleFiles {
             expected: Vec::new(),
         };
         (
-            name.clone(),
+            name.as_str().into(),
             Placed {
                 shard: 0,
                 file: Arc::new(file),
@@ -40,9 +40,9 @@ impl Prometheus {
             let barred = quarantine.barred("s", BTreeMap::new);
             let mut wanted = all.clone();
             wanted.retain(|name, placed| {
-                barred.get(name).map(|barred| barred.mark) != Some(placed.file.mark)
+                barred.get(&**name).map(|barred| barred.mark) != Some(placed.file.mark)
             });
-            let refuses = wanted.keys().any(|name| self.bad.contains(name));
+            let refuses = wanted.keys().any(|name| self.bad.contains(&**name));
             if !refuses {
                 self.groups = wanted
                     .iter()
@@ -88,7 +88,7 @@ proptest! {
         let quarantine = Quarantine::default();
         prometheus.settle(&quarantine, &all);
         let loaded: BTreeSet<_> = prometheus.groups.keys().cloned().collect();
-        let expected: BTreeSet<_> = all.keys().filter(|name| !bad.contains(*name)).cloned().collect();
+        let expected: BTreeSet<_> = all.keys().filter(|name| !bad.contains(&***name)).cloned().collect();
         prop_assert_eq!(loaded, expected);
         let barred: BTreeSet<_> = quarantine.barred("s", BTreeMap::new).into_keys().collect();
         prop_assert_eq!(barred, bad);
@@ -147,7 +147,7 @@ fn crash_at(second: i64, words: &str) -> Crash {
 fn after_a_crash(quarantine: &Quarantine, all: &RuleFiles, crash: &Crash, now: i64) -> Vec<String> {
     let barred = quarantine.barred("s", BTreeMap::new);
     let mut wanted = all.clone();
-    wanted.retain(|name, _| !barred.contains_key(name));
+    wanted.retain(|name, _| !barred.contains_key(&**name));
     let report = Report {
         wanted: &wanted,
         jobs: &[],
@@ -247,7 +247,7 @@ fn a_job_that_is_refused_is_left_out_and_the_rules_stay() {
                 mark: 7,
                 ..Group::default()
             };
-            (name, group)
+            (name.into(), group)
         })
         .collect();
     let learn = |jobs: &[Job], refused| {

@@ -163,6 +163,15 @@ pub fn entries(
     entries
 }
 
+/// The status with its lists in the order in which they are written: the server appends to a list
+/// with keys what is new in it, so that it gives them back in another one.
+#[must_use]
+pub fn sorted(mut status: RuleStatus) -> RuleStatus {
+    status.stacks.sort_by(|a, b| a.stack.cmp(&b.stack));
+    status.conditions.sort_by(|a, b| a.type_.cmp(&b.type_));
+    status
+}
+
 /// The whole status, from what the stacks say.
 #[must_use]
 pub fn rule_status(

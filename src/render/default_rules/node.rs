@@ -70,14 +70,15 @@ fn disk(spec: &DefaultRulesSpec) -> Option<RuleEntry> {
     let which = format!("{{job=\"node-exporter\",fstype!~\"{NO_DISK}\"}}");
     let alert = Alert {
         name: "LowDisk",
+        // A device is one disk wherever it is mounted: volumes of pods are places of the node's own.
         expr: format!(
-            "100 * node_filesystem_avail_bytes{which} / node_filesystem_size_bytes{which} < {} and node_filesystem_readonly{which} == 0",
+            "min without (mountpoint) (100 * node_filesystem_avail_bytes{which} / node_filesystem_size_bytes{which} and node_filesystem_readonly{which} == 0) < {}",
             given.free_percent.unwrap_or(10)
         ),
         for_: Some(or(given.for_.as_ref(), "5m")),
         severity: Some(Severity::Warning),
-        summary: "File system {{ $labels.mountpoint }} of node {{ $labels.instance }} is nearly full",
-        description: "{{ $value | printf \"%.1f\" }} % of {{ $labels.mountpoint }} ({{ $labels.device }}) of node {{ $labels.instance }} is free.",
+        summary: "Disk {{ $labels.device }} of node {{ $labels.instance }} is nearly full",
+        description: "{{ $value | printf \"%.1f\" }} % of {{ $labels.device }} of node {{ $labels.instance }} is free{{ range $i, $it := printf \"node_filesystem_readonly{job='node-exporter',instance=%q,device=%q} == 0\" $labels.instance $labels.device | query | sortByLabel \"mountpoint\" }}{{ if not $i }}; it is mounted at {{ $it | label \"mountpoint\" }}{{ end }}{{ end }}.",
     };
     (given.enabled != Some(false)).then(|| alert.entry())
 }

@@ -20,25 +20,36 @@ fn down(gathered: &Gathered<'_>, spec: &DefaultRulesSpec) -> Option<RuleEntry> {
     let given = spec.postgres_down.clone().unwrap_or_default();
     let alert = Alert {
         name: "PostgresDown",
-        expr: down_expr(gathered.postgres_targets()),
+        expr: down_expr(
+            gathered.postgres_targets(),
+            gathered.looks_for_postgres_pods(),
+        ),
         for_: Some(or(given.for_.as_ref(), "1m")),
         severity: Some(Severity::Critical),
-        summary: "PostgreSQL {{ or $labels.server $labels.instance }} is down",
-        description: "PostgreSQL {{ or $labels.server $labels.instance }} does not answer, or no agent is there to ask it.",
+        summary: "PostgreSQL {{ or $labels.server $labels.instance (printf \"of namespace %s\" $labels.namespace) }} is down",
+        description: "PostgreSQL {{ or $labels.server $labels.instance (printf \"of namespace %s\" $labels.namespace) }} does not answer, or no agent is there to ask it.",
     };
     (given.enabled != Some(false)).then(|| alert.entry())
 }
 
 /// A server that does not answer, or of which nobody tells: with the agent that asks it, its
-/// series are gone.
-fn down_expr(targets: impl IntoIterator<Item = String>) -> String {
+/// series are gone. Of pods nobody knows how many there should be, and a rollout may rename them: the
+/// last one of a namespace is missed, for an hour, since it may have been taken away on purpose.
+fn down_expr(targets: impl IntoIterator<Item = String>, pods: bool) -> String {
     let down = format!("pg_up{{job=\"{JOB}\"}} == 0");
     let absent = targets
         .into_iter()
         .map(|target| format!("absent(pg_up{{job=\"{JOB}\",instance={target:?}}})"));
+    let found = format!("pg_up{{job=\"{JOB}\",pod!=\"\"}}");
+    let last = pods.then(|| {
+        format!(
+            "group by (job, namespace) (last_over_time({found}[1h])) unless on (namespace) {found}"
+        )
+    });
     [down]
         .into_iter()
         .chain(absent)
+        .chain(last)
         .collect::<Vec<_>>()
         .join(" or ")
 }
@@ -60,6 +71,13 @@ fn connections(spec: &DefaultRulesSpec) -> Option<RuleEntry> {
 }
 
 impl Gathered<'_> {
+    /// Whether servers are looked for among pods.
+    fn looks_for_postgres_pods(&self) -> bool {
+        let agent = self.stack.agent.as_ref();
+        let postgres = agent.and_then(|agent| agent.config.postgres.as_ref());
+        postgres.is_some_and(|postgres| postgres.discover.is_some())
+    }
+
     /// The configured servers: the label `instance` of their series.
     fn postgres_targets(&self) -> Vec<String> {
         let agent = self.stack.agent.as_ref();

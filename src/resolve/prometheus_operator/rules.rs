@@ -77,7 +77,8 @@ fn group(object: &Arc<Foreign>, index: usize, value: &Value) -> (Judged, Vec<Pro
             &object.namespace,
             &object.name,
             Some(&format!("{}-{index}", object.uid)),
-        ),
+        )
+        .into(),
         file: None,
         problems: Vec::new(),
         origin: Origin::PrometheusRule {
@@ -143,10 +144,9 @@ fn checked(mut judged: Judged, field: &str, group: Group) -> Judged {
         );
         if group.limit.is_some_and(|limit| limit > 0) {
             // Prometheus lists the author's limit, not a mark: so the name tells the content.
-            judged.file_name = judged.file_name.replace(
-                ".yaml",
-                &format!("-{:x}.yaml", rules::content_number(&file.text)),
-            );
+            let number = rules::content_number(&file.text);
+            let name = judged.file_name.trim_end_matches(".yaml");
+            judged.file_name = format!("{name}-{number:x}.yaml").into();
         }
         judged.file = Some(Arc::new(file));
     }

@@ -96,9 +96,12 @@ pub fn text(
         }
         Engine::Loki => document.groups[0].rules.iter().map(expected).collect(),
     };
+    let mut text = to_yaml(&document);
+    // It is kept for as long as the rule is, and there may be thousands.
+    text.shrink_to_fit();
     model::RuleFile {
         group: format!("{namespace}/{name}"),
-        text: to_yaml(&document),
+        text,
         mark,
         expected,
     }

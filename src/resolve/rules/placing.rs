@@ -66,7 +66,7 @@ pub fn place(engine: Engine, rules: &[Arc<Judged>], barred: &BTreeMap<String, Ba
     for rule in rules {
         let mut verdict = verdict(rule);
         let barred_as_it_is = |file: &Arc<RuleFile>| {
-            let found = barred.get(&rule.file_name)?;
+            let found = barred.get(&*rule.file_name)?;
             (found.mark == file.mark).then_some(found)
         };
         if let Some(file) = &rule.file {
@@ -96,10 +96,10 @@ pub fn place(engine: Engine, rules: &[Arc<Judged>], barred: &BTreeMap<String, Ba
 
 /// Places a file of the stack's own, whatever users' rules take: in the shard that its name gives,
 /// above `SHARD_BYTES` if need be. It has to be small, and there are few.
-pub fn place_own(files: &mut RuleFiles, name: String, file: RuleFile) {
-    let shard = shard_of(&name);
+pub fn place_own(files: &mut RuleFiles, name: &str, file: RuleFile) {
+    let shard = shard_of(name);
     let file = Arc::new(file);
-    files.insert(name, Placed { shard, file });
+    files.insert(name.into(), Placed { shard, file });
 }
 
 fn verdict(rule: &Judged) -> RuleVerdict {
@@ -156,7 +156,7 @@ mod tests {
             generation: Some(1),
             engine: Engine::Prometheus,
             rules: Arc::new([]),
-            file_name: format!("{name}.yaml"),
+            file_name: format!("{name}.yaml").into(),
             file: Some(Arc::new(file)),
             problems: Vec::new(),
             origin: Origin::AlertRule,
@@ -207,7 +207,7 @@ mod tests {
             place(Engine::Prometheus, &[rule("a", 9), rule("b", 9)], &barred)
         };
         let placing = barred(7);
-        assert_eq!(placing.files.keys().collect::<Vec<_>>(), ["b.yaml"]);
+        assert!(placing.files.keys().eq([&"b.yaml".into()]));
         let verdict = &placing.verdicts[0];
         assert_eq!((verdict.bar, &verdict.file), (Some(Bar::Refused), &None));
         assert_eq!(barred(8).files.len(), 2);

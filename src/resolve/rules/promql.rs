@@ -7,10 +7,8 @@ use promql_parser::{
     parser::{self, AtModifier, Expr, Offset, VectorSelector, token, value::ValueType},
 };
 
-use super::{functions, length, literals, pattern};
+use super::{functions, length, literals, pattern, remedy};
 
-/// What the parser says when it has nothing to say.
-const NO_WORDS: &str = "invalid promql query";
 /// From 1970, either way: 285 years, far less than what overflows.
 const FURTHEST: Duration = Duration::from_hours(2_500_000);
 
@@ -20,7 +18,8 @@ pub fn problem(expr: &str) -> Option<String> {
 }
 
 fn check(expr: &str) -> Result<(), String> {
-    let parsed = parser::parse(&literals::normalise(expr)?).map_err(remedy)?;
+    let parsed = parser::parse(&literals::normalise(expr)?);
+    let parsed = parsed.map_err(|message| remedy::explain(expr, &message))?;
     walk(&parsed)?;
     match parsed.value_type() {
         ValueType::Vector | ValueType::Scalar => Ok(()),
@@ -29,19 +28,6 @@ fn check(expr: &str) -> Result<(), String> {
                 .into(),
         ),
         ValueType::String => Err("the value is a string, a rule needs an instant vector".into()),
-    }
-}
-
-/// The parser's words, with what to do about it.
-fn remedy(message: String) -> String {
-    if message.contains("expected type matrix") && message.ends_with("got vector") {
-        format!("{message}: give it a range, such as up[5m]")
-    } else if message.contains("expected type vector") && message.ends_with("got matrix") {
-        format!("{message}: leave out the range, or wrap it, such as in rate(…)")
-    } else if message == NO_WORDS {
-        "not PromQL: an operator, a name or a value is missing or in the wrong place".into()
-    } else {
-        message
     }
 }
 

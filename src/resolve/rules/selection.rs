@@ -72,27 +72,55 @@ impl Reach {
 
     /// Whether the stack takes an `AlertRule`. The default rules of a stack are its own alone.
     #[must_use]
-    pub fn takes(&self, rule: &ObjectMeta, engine: Option<Engine>) -> bool {
-        if engine.is_some_and(|engine| !self.engines.contains(&engine)) {
+    pub fn takes(&self, rule: &Traits) -> bool {
+        if rule.engine.is_some_and(|it| !self.engines.contains(&it)) {
             return false;
         }
-        if let Some(owner) = owner_uid(rule) {
-            return owner == self.uid;
+        if let Some(owner) = &rule.owner {
+            return *owner == self.uid;
         }
-        let namespace = rule.namespace.as_deref().unwrap_or_default();
-        if namespace == self.namespace {
+        if rule.namespace == self.namespace {
             return true;
         }
-        let has = |(name, value): (&String, &String)| {
-            rule.labels.as_ref().and_then(|labels| labels.get(name)) == Some(value)
-        };
         self.elsewhere.as_ref().is_some_and(|elsewhere| {
             elsewhere
                 .namespaces
                 .as_ref()
-                .is_none_or(|names| names.contains(namespace))
-                && elsewhere.labels.iter().all(has)
+                .is_none_or(|names| names.contains(&rule.namespace))
+                && elsewhere.labels.iter().all(|label| rule.has(label))
         })
+    }
+}
+
+/// What decides whether a stack takes an `AlertRule`.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Traits {
+    /// Its namespace.
+    pub namespace: String,
+    /// Its labels. Not a map, which is made with room for eleven.
+    pub labels: Box<[(String, String)]>,
+    /// The uid of the stack that made it for itself.
+    pub owner: Option<String>,
+    /// Who evaluates it; none when nobody can tell.
+    pub engine: Option<Engine>,
+}
+
+impl Traits {
+    /// What an `AlertRule` shows of itself.
+    #[must_use]
+    pub fn of(metadata: &ObjectMeta, engine: Option<Engine>) -> Self {
+        let labels = metadata.labels.clone().unwrap_or_default();
+        Self {
+            namespace: metadata.namespace.clone().unwrap_or_default(),
+            labels: labels.into_iter().collect(),
+            owner: owner_uid(metadata).map(ToOwned::to_owned),
+            engine,
+        }
+    }
+
+    fn has(&self, (name, value): (&String, &String)) -> bool {
+        let mut labels = self.labels.iter();
+        labels.any(|(own, text)| (own, text) == (name, value))
     }
 }
 
@@ -121,10 +149,8 @@ mod tests {
 
     fn takes(reach: &Reach, namespace: &str, labels: &serde_json::Value) -> bool {
         let rule = json!({"name": "r", "namespace": namespace, "labels": labels});
-        reach.takes(
-            &serde_json::from_value(rule).unwrap(),
-            Some(Engine::Prometheus),
-        )
+        let rule: ObjectMeta = serde_json::from_value(rule).unwrap();
+        reach.takes(&Traits::of(&rule, Some(Engine::Prometheus)))
     }
 
     #[test]
@@ -154,7 +180,7 @@ mod tests {
             let rule = json!({"namespace": "monitoring", "ownerReferences": [{"apiVersion": "v",
                 "kind": "MonitoringStack", "name": "main", "uid": uid, "controller": true}]});
             let rule: ObjectMeta = serde_json::from_value(rule).unwrap();
-            assert_eq!(own.takes(&rule, None), expected);
+            assert_eq!(own.takes(&Traits::of(&rule, None)), expected);
         }
     }
 
