@@ -185,8 +185,12 @@ fn differences(scrape: impl FnOnce() -> Scrape, containers: &[Container]) -> (Ve
             // Seconds are written with a rounding of their own.
             compare(told, 1e-6 * told.3);
         }
+        // What is killed grows as fast as it can in between: only its limits stand still.
+        let grows = container.name == "killed";
         for (family, label, figure, slack) in GAUGES {
-            compare((family, label, figure, 1.0), slack);
+            if slack == 0.0 || !grows {
+                compare((family, label, figure, 1.0), slack);
+            }
         }
     }
     (wrong, right)
@@ -218,7 +222,7 @@ fn are_shown(scrape: &dyn Fn() -> Scrape) {
     let (wrong, right) = differences(scrape, &all);
     assert!(wrong.is_empty(), "{wrong:#?}");
     // Five containers, and of each most of the figures.
-    assert!(right > 5 * 20, "{right}");
+    assert!(right > 5 * 18, "{right}");
     eprintln!(
         "{right} figures of {} containers are those of their files",
         all.len()
