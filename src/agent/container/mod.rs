@@ -254,7 +254,10 @@ impl Gatherer {
         self.known.retain(|_, known| known.round == round);
         self.disks(&mut rows, shared);
         let now = jiff::Timestamp::now().as_millisecond() as f64 / 1e3;
-        shared.with(|told| shown::record(table, now, &rows, told));
+        shared.with(|told| {
+            told.kills.keep_alone(plan.kills.iter().map(|(key, _)| key));
+            shown::record(table, now, &rows, told);
+        });
         let cut = cut(&mut rows, most);
 
         let mut out = Text::with_capacity(self.length + self.length / 8);

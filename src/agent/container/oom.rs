@@ -70,6 +70,17 @@ impl Kills {
         self.by_container.retain(|key, _| alive.contains(key));
     }
 
+    /// Forgets the containers outside of pods that are not among those shown: their groups are gone,
+    /// and nobody else tells of their end.
+    pub fn keep_alone<'a>(&mut self, shown: impl ExactSizeIterator<Item = &'a Key>) {
+        if self.by_container.len() <= shown.len() {
+            return;
+        }
+        let shown: HashSet<&Key> = shown.collect();
+        self.by_container
+            .retain(|key, _| !key.0.is_empty() || shown.contains(key));
+    }
+
     fn count(&mut self, key: &Key) -> Option<&mut Count> {
         if !self.by_container.contains_key(key) {
             if self.by_container.len() >= MOST {
@@ -107,6 +118,18 @@ mod tests {
         kills.read(&key(), "", 1, 0.0);
         kills.read(&key(), "", 1, 3.0);
         assert_eq!(kills.total(&key()), Some(3.0));
+    }
+
+    #[test]
+    fn containers_outside_of_pods_are_forgotten_with_their_groups() {
+        let mut kills = Kills::default();
+        let alone = |id: &str| (String::new(), id.to_owned());
+        kills.read(&alone("a"), "", 1, 1.0);
+        kills.read(&alone("b"), "", 2, 1.0);
+        kills.read(&key(), "c", 3, 1.0);
+        kills.keep_alone([&alone("b")].into_iter());
+        let left = [alone("a"), alone("b"), key()].map(|key| kills.total(&key));
+        assert_eq!(left, [None, Some(1.0), Some(1.0)]);
     }
 
     #[test]

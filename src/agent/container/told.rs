@@ -122,18 +122,19 @@ impl Shared {
 
     /// A scrape shows these containers: the runtime is asked for their names if some are new, and
     /// now and then for what they have written, for the next one.
-    pub fn want_cri<'a>(&self, ids: impl Iterator<Item = &'a str>) {
+    pub fn want_cri<'a>(&self, ids: impl Iterator<Item = &'a str> + Clone) {
         let due = self.with(|told| {
             let cri = &mut told.cri;
             if !cri.follows {
                 return false;
             }
-            let ids: HashSet<String> = ids.map(str::to_owned).collect();
             let age = cri.asked.map(|asked| asked.elapsed());
-            let due = age
-                .is_none_or(|age| age > DISK_AGE || (age > NEWS_AGE && !ids.is_subset(&cri.seen)));
+            let is_new = |id: &str| !cri.seen.contains(id);
+            let due =
+                age.is_none_or(|age| age > DISK_AGE || (age > NEWS_AGE && ids.clone().any(is_new)));
             if due {
-                (cri.asked, cri.seen) = (Some(Instant::now()), ids);
+                cri.asked = Some(Instant::now());
+                cri.seen = ids.map(str::to_owned).collect();
             }
             due
         });
