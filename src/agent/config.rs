@@ -19,6 +19,8 @@ use crate::api::agent_config::{
 
 /// Where Docker listens, unless told otherwise.
 const DOCKER: &str = "/run/docker.sock";
+/// Where its own configuration is.
+const DOCKER_CONFIG: &str = "/etc/docker/daemon.json";
 /// Where container runtimes listen.
 const CRI: [&str; 3] = [
     "/run/containerd/containerd.sock",
@@ -147,12 +149,25 @@ fn everything() -> LogsConfig {
     };
     LogsConfig {
         pods: Some(PodLogsConfig::default()),
-        docker: Some(DockerLogsConfig::default()),
+        docker: Some(docker(&std::fs::read(DOCKER_CONFIG).unwrap_or_default())),
         files: ["/var/log/syslog", "/var/log/messages", "/var/log/auth.log"]
             .map(file)
             .into(),
         journal: Some(JournalConfig::default()),
         ..LogsConfig::default()
+    }
+}
+
+/// Docker's containers, in the folder that its own configuration moves them to.
+fn docker(daemon: &[u8]) -> DockerLogsConfig {
+    let daemon: serde_json::Value = serde_json::from_slice(daemon).unwrap_or_default();
+    let root = daemon.get("data-root").and_then(serde_json::Value::as_str);
+    match root.filter(|root| root.starts_with('/')) {
+        Some(root) => DockerLogsConfig {
+            directory: format!("{}/containers", root.trim_end_matches('/')),
+            ..DockerLogsConfig::default()
+        },
+        None => DockerLogsConfig::default(),
     }
 }
 
@@ -215,6 +230,18 @@ mod tests {
         let config = load(None).unwrap();
         assert_eq!(config.node, Some(NodeConfig::default()));
         assert_eq!(config.containers.unwrap().docker.unwrap(), DOCKER);
+    }
+
+    #[test]
+    fn dockers_logs_are_where_its_configuration_moves_them() {
+        let folder = |daemon: &str| docker(daemon.as_bytes()).directory;
+        assert_eq!(
+            folder(r#"{"data-root": "/srv/docker/"}"#),
+            "/srv/docker/containers"
+        );
+        for usual in ["", "{", r#"{"debug": true}"#, r#"{"data-root": 7}"#] {
+            assert_eq!(folder(usual), "/var/lib/docker/containers");
+        }
     }
 
     #[test]

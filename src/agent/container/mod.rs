@@ -44,6 +44,7 @@ use futures::future::BoxFuture;
 use prometheus::{Counter, IntCounter, Registry};
 use tokio_util::sync::CancellationToken;
 
+use super::deadline::{Job, Runner};
 use super::flight::Flight;
 use super::page::{Source, Table};
 use super::roots::Roots;
@@ -67,6 +68,9 @@ pub use told::{Shared, Watch};
 
 /// Limits change seldom and are a third of the files, so they are read again this often.
 const LIMITS_AGE: Duration = Duration::from_mins(1);
+
+/// How long the file systems of containers may take to tell their size, each.
+const DISK_DEADLINE: Duration = Duration::from_millis(300);
 
 /// The containers of this node.
 #[derive(Debug)]
@@ -95,6 +99,8 @@ struct Gatherer {
     budget: Budget,
     /// Tells this gather from the one before.
     round: u64,
+    /// Asks for the sizes of file systems, which may hang.
+    disks: Runner,
     /// Names of block devices by number.
     devices: HashMap<String, String>,
     buffer: Vec<u8>,
@@ -159,6 +165,7 @@ impl Containers {
             budget: Budget::of_process(),
             round: 0,
             devices: HashMap::new(),
+            disks: Runner::new("disk", DISK_DEADLINE),
             buffer: Vec::new(),
             length: 0,
             roots,
@@ -332,9 +339,7 @@ impl Gatherer {
             shared.want();
         }
         let docker = of_docker.then(|| shared.with(|told| told.docker_disk.clone()));
-        let disk = docker
-            .as_ref()
-            .and_then(|docker| Disk::read(&self.roots, &docker.root));
+        let disk = docker.as_ref().and_then(|docker| self.disk(&docker.root));
         for row in rows.iter_mut() {
             if let (Some(id), Some(docker)) = (&row.identity.container, &docker)
                 && row.docker
@@ -345,9 +350,16 @@ impl Gatherer {
         }
         self.layers(rows, shared);
         if let Some(root) = rows.first_mut().filter(|row| row.figures.is_some()) {
-            root.disk = Disk::read(&self.roots, "/");
+            root.disk = self.disk("/");
             root.written = root.disk.as_ref().map(|disk| disk.used);
         }
+    }
+
+    /// The file system that holds a path; none when its disk does not answer in time.
+    fn disk(&self, path: &str) -> Option<Disk> {
+        let (roots, of) = (self.roots.clone(), path.to_owned());
+        let job: Job<Option<Disk>> = Box::new(move || Disk::read(&roots, &of));
+        self.disks.run(vec![(path.to_owned(), job)]).pop()??
     }
 
     /// What the containers of the runtime have written, and the file system that it is on.
@@ -360,7 +372,7 @@ impl Gatherer {
         if written.bytes.is_empty() {
             return;
         }
-        let disk = Disk::read(&self.roots, &written.root);
+        let disk = self.disk(&written.root);
         for row in rows.iter_mut() {
             let id = row.identity.container.as_ref();
             if let Some(bytes) = id.and_then(|id| written.bytes.get(id)) {

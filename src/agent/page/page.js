@@ -258,7 +258,8 @@ function renderCard(card, row, end, now) {
     draw(card.drawing.paths[at], row, column.at, end, scale);
     const value = now(column.name);
     const share = column.unit === "cores" && most && known(value);
-    write(card.values[at], share ? `${digits((value / most) * 100)} %` : say(column, value));
+    // The kernel counts CPU time in ticks, so that a busy node may seem to do a little more than it can.
+    write(card.values[at], share ? `${digits(Math.min(value / most, 1) * 100)} %` : say(column, value));
   });
   write(card.note, noteOf(card, now));
   write(card.top, most || !highest ? "" : `peak ${say(first, highest)}`);
