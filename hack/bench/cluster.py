@@ -33,7 +33,7 @@ class Api:
     def call(self, method, path, body=None, kind="application/json"):
         data = None if body is None else json.dumps(body).encode()
         request = urllib.request.Request(self.server + path, data, {"Content-Type": kind}, method=method)
-        with urllib.request.urlopen(request, context=self.context, timeout=30) as answer:
+        with urllib.request.urlopen(request, context=self.context, timeout=120) as answer:
             text = answer.read()
         return text.decode() if answer.headers.get_content_type() == "text/plain" else json.loads(text)
 
